@@ -1,0 +1,30 @@
+"""Inbound webhooks: each event is stored once before it is processed (seed step 10)."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from driveflow.core.clock import utc_now
+from driveflow.core.db import Base
+from driveflow.core.ids import new_id
+
+
+class WebhookEvent(Base):
+    """An event as its provider sent it; control plane, because its school is known only after routing."""
+
+    __tablename__ = "webhook_events"
+    __table_args__ = (
+        UniqueConstraint("provider", "event_id"),
+        Index(None, "provider", "processed_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    provider: Mapped[str]
+    event_type: Mapped[str]
+    event_id: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    processed_at: Mapped[datetime | None]
+    received_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=text("now()"))

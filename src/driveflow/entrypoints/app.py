@@ -1,0 +1,131 @@
+"""Assembles the web application: services, middleware, routes, errors."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from driveflow import __version__
+from driveflow.core.clock import utc_now
+from driveflow.core.db import Database
+from driveflow.core.settings import Settings
+from driveflow.entrypoints import error_responses
+from driveflow.entrypoints.api import (
+    audit,
+    availability,
+    bookings,
+    catalog,
+    gps,
+    guardians,
+    instructors,
+    lessons,
+    operations,
+    orgs,
+    slots,
+    students,
+    trips,
+)
+from driveflow.entrypoints.api.schemas import Problem
+from driveflow.entrypoints.authentication import Authenticator
+from driveflow.entrypoints.deps import Services
+from driveflow.entrypoints.middleware import EdgeMiddleware
+from driveflow.entrypoints.rate_limits import RateLimits
+from driveflow.entrypoints.wakeup import Wakeup
+
+API_PREFIX = "/api/v1"
+API_ROUTERS = (
+    orgs.caller_router,
+    orgs.router,
+    instructors.router,
+    availability.router,
+    students.router,
+    guardians.router,
+    catalog.router,
+    slots.router,
+    bookings.router,
+    lessons.router,
+    trips.router,
+    audit.router,
+)
+
+
+def create_app(
+    settings: Settings,
+    database: Database,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    access_log: bool = True,
+    on_start: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
+) -> FastAPI:
+    """Return the application on an open database; `clock` is the only source of its time.
+
+    `on_start` is entered after start-up and left before shut-down (the demo runs its worker there). The
+    database is the caller's to close.
+    """
+    wakeup = Wakeup(database)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with wakeup.running():
+            if on_start is None:
+                yield
+            else:
+                async with on_start(app):
+                    yield
+
+    app = FastAPI(
+        title="DriveFlow",
+        version=__version__,
+        description="The API of a driving school: people, prices, hours, slots, bookings, lessons, trips.",
+        openapi_url=f"{API_PREFIX}/openapi.json",
+        docs_url="/api/docs",
+        redoc_url=None,
+        max_body_size=settings.body_limit_bytes,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.services = Services(
+        settings=settings,
+        database=database,
+        authenticator=Authenticator(database),
+        rate_limits=RateLimits(
+            key_per_min=settings.rate_limit_key_per_min, address_per_min=settings.rate_limit_address_per_min
+        ),
+        clock=clock,
+        on_commit=wakeup.ring,
+    )
+    api = APIRouter(prefix=API_PREFIX)
+    for router in API_ROUTERS:
+        api.include_router(router)
+    app.include_router(api)
+    app.include_router(gps.router)
+    app.include_router(operations.router)
+    error_responses.install(app)
+    app.add_middleware(EdgeMiddleware, access_log=access_log)  # the last one added is the outermost
+    _describe(app)
+    return app
+
+
+def _describe(app: FastAPI) -> None:
+    """Put the problem document and the key into the OpenAPI description."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(
+                title=app.title, version=app.version, description=app.description, routes=app.routes
+            )
+            components = schema.setdefault("components", {})
+            components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema(
+                ref_template="#/components/schemas/{model}"
+            )
+            definitions = components["schemas"]["Problem"].pop("$defs", {})
+            components["schemas"].update(definitions)
+            components["securitySchemes"] = {"apiKey": {"type": "http", "scheme": "bearer"}}
+            schema["security"] = [{"apiKey": []}]
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the description

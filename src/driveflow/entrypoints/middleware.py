@@ -1,0 +1,84 @@
+"""What happens to every request, whatever its route: request id, security headers, metrics, access log.
+
+Plain ASGI, because a wrapped request and response object per layer costs more than the database query.
+"""
+
+import re
+from time import perf_counter
+
+import structlog
+from prometheus_client import Counter, Histogram
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from driveflow.core.ids import new_id
+
+log = structlog.get_logger()
+
+REQUESTS = Counter("driveflow_requests_total", "Requests by route and status", ["method", "route", "status"])
+DURATION = Histogram(
+    "driveflow_request_seconds",
+    "Seconds from request to last byte of the answer, by route",
+    ["method", "route"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+
+SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"strict-origin-when-cross-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+    (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
+)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class EdgeMiddleware:
+    """Outermost layer of the application."""
+
+    def __init__(self, app: ASGIApp, *, access_log: bool = True) -> None:
+        self.app = app
+        self._access_log = access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = perf_counter()
+        request_id = _given_request_id(scope) or new_id().hex
+        scope["driveflow.request_id"] = request_id
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        status = 500
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers.raw.extend(SECURITY_HEADERS)
+                headers.raw.append((b"x-request-id", request_id.encode()))
+                if "cache-control" not in headers:
+                    headers.raw.append((b"cache-control", b"no-store"))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_headers)
+        finally:
+            seconds = perf_counter() - started
+            # The route's template, never the path: ids would make the metric grow without bound.
+            route = getattr(scope.get("route"), "path", "unmatched")
+            REQUESTS.labels(scope["method"], route, status).inc()
+            DURATION.labels(scope["method"], route).observe(seconds)
+            if self._access_log:
+                log.info(
+                    "request", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000, 1)
+                )
+
+
+def _given_request_id(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            text: str = value.decode("latin-1")
+            return text if _REQUEST_ID.fullmatch(text) else None
+    return None

@@ -1,0 +1,181 @@
+"""Bringing a database to the newest schema: roles, Alembic's revisions, partitions, PostGIS.
+
+Runs as the owner. The application's roles own nothing; where the owner may not create them, the SQL for the
+administrator is in the error (schema decision 14).
+"""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, pool, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from driveflow.core.db import APP_ROLE, WORKER_ROLE, async_url, sqlstate
+from driveflow.models import Base
+
+_SCRIPTS = Path(__file__).parent.parent / "migrations"
+_INSUFFICIENT_PRIVILEGE = "42501"
+_LOCK_KEY = 7_305_118  # any fixed number: two processes that migrate at once take turns
+
+PARTITIONS_BACK = 3
+PARTITIONS_AHEAD = 3
+
+
+class MigrationError(Exception):
+    """The database cannot be brought to the newest schema; the message says what to do."""
+
+
+async def migrate(url: str, *, target: str = "head") -> str:
+    """Bring the database at `url` (the owner's address) to `target`; return the revision it then has.
+
+    Safe to run again and from several processes at once. Raises MigrationError.
+    """
+    engine = create_async_engine(async_url(url), poolclass=pool.NullPool)
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text(f"SELECT pg_advisory_lock({_LOCK_KEY})"))
+            await connection.commit()
+            await _create_roles(connection)
+            await connection.run_sync(_upgrade, target)
+            await connection.commit()
+            await _prepare(connection)
+            return await connection.run_sync(current_revision) or ""
+    finally:
+        await engine.dispose()
+
+
+def head_revision() -> str:
+    """Return the newest revision that this code knows."""
+    return ScriptDirectory(str(_SCRIPTS)).get_current_head() or ""
+
+
+def current_revision(connection: Connection) -> str | None:
+    """Return the revision of a database, or None before the first migration."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+async def pending_changes(url: str) -> list[Any]:
+    """Return what the models say and the migrations lack; empty when they agree (`alembic check`)."""
+    engine = create_async_engine(async_url(url), poolclass=pool.NullPool)
+
+    def compare(connection: Connection) -> list[Any]:
+        context = MigrationContext.configure(
+            connection, opts={"include_object": in_models, "compare_server_default": True}
+        )
+        return compare_metadata(context, Base.metadata)
+
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(compare)
+    finally:
+        await engine.dispose()
+
+
+def in_models(_item: object, name: str | None, kind: str, reflected: bool, _to: object) -> bool:  # noqa: FBT001 - Alembic's signature
+    """Tell Alembic to pass over what is not declared in the models: partitions and PostGIS's column."""
+    if not reflected:
+        return True
+    if kind == "table":
+        return name in Base.metadata.tables
+    return not (kind == "column" and name == "geom") and "geom" not in (name or "")
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _upgrade(connection: Connection, target: str) -> None:
+    connection.execute(text("SET lock_timeout = '10s'"))
+    command.upgrade(_config(connection), target)
+
+
+def downgrade(connection: Connection, target: str) -> None:
+    """Take the schema back to `target`; for tests and emergencies."""
+    command.downgrade(_config(connection), target)
+
+
+ROLES_SQL = "\n".join(
+    f"CREATE ROLE {role} NOLOGIN NOSUPERUSER NOBYPASSRLS;" for role in (APP_ROLE, WORKER_ROLE)
+)
+
+
+async def _create_roles(connection: AsyncConnection) -> None:
+    for role in (APP_ROLE, WORKER_ROLE):
+        found = await connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role})
+        if found.first() is not None:
+            continue
+        try:
+            await connection.execute(
+                text(
+                    "DO $$ BEGIN "
+                    f"CREATE ROLE {role} NOLOGIN NOSUPERUSER NOBYPASSRLS; "
+                    "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+                )
+            )
+        except DBAPIError as error:
+            if sqlstate(error) != _INSUFFICIENT_PRIVILEGE:
+                raise
+            raise MigrationError(
+                f"The owner may not create the roles. Let the administrator run:\n{ROLES_SQL}\n"
+                f"GRANT {APP_ROLE}, {WORKER_ROLE} TO the owner;"
+            ) from error
+    # A plain owner must be a member of the roles to switch to them (SET ROLE); a superuser always may.
+    for role in (APP_ROLE, WORKER_ROLE):
+        await connection.execute(
+            text(
+                f"DO $$ BEGIN IF NOT pg_has_role(current_user, '{role}', 'MEMBER') THEN "
+                f"EXECUTE format('GRANT {role} TO %I', current_user); END IF; "
+                "EXCEPTION WHEN insufficient_privilege THEN NULL; END $$"
+            )
+        )
+    await connection.commit()
+
+
+async def _prepare(connection: AsyncConnection) -> None:
+    today = datetime.now(UTC).date()
+    first = months_from(today, -PARTITIONS_BACK)
+    await connection.execute(
+        text("SELECT make_trip_point_partitions(CAST(:first AS date), CAST(:months AS integer))"),
+        {"first": first, "months": PARTITIONS_BACK + PARTITIONS_AHEAD + 1},
+    )
+    await connection.commit()
+    await _add_postgis(connection)
+
+
+async def _add_postgis(connection: AsyncConnection) -> None:
+    """Add the generated geometry of trip points where PostGIS is available (schema decision 12)."""
+    available = await connection.execute(text("SELECT 1 FROM pg_available_extensions WHERE name = 'postgis'"))
+    if available.first() is None:
+        return
+    try:
+        await connection.execute(text("CREATE EXTENSION IF NOT EXISTS postgis"))
+        await connection.execute(
+            text(
+                "ALTER TABLE trip_points ADD COLUMN IF NOT EXISTS geom geometry(Point, 4326) "
+                "GENERATED ALWAYS AS (ST_SetSRID(ST_MakePoint(lng::float8, lat::float8), 4326)) STORED"
+            )
+        )
+        await connection.execute(
+            text("CREATE INDEX IF NOT EXISTS trip_points_geom_idx ON trip_points USING gist (geom)")
+        )
+        await connection.commit()
+    except DBAPIError as error:
+        if sqlstate(error) != _INSUFFICIENT_PRIVILEGE:
+            raise
+        await connection.rollback()  # everything works without PostGIS
+
+
+def months_from(day: date, months: int) -> date:
+    """Return the first day of the month that lies `months` after (or before) the month of `day`."""
+    index = day.year * 12 + day.month - 1 + months
+    return date(index // 12, index % 12 + 1, 1)

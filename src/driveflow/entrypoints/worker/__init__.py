@@ -1,0 +1,1 @@
+"""The worker: drains the outbox, runs the schedule."""

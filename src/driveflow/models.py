@@ -1,0 +1,53 @@
+"""All tables in one import, for Alembic and for checks of the whole schema."""
+
+from driveflow.availability.models import AvailabilityException, InstructorAvailability
+from driveflow.bookings.models import Booking
+from driveflow.catalog.models import RateCard, RateCardItem, Service
+from driveflow.core.audit import AuditLog
+from driveflow.core.db import Base
+from driveflow.core.idempotency import IdempotencyKey
+from driveflow.core.outbox import Outbox
+from driveflow.core.webhooks import WebhookEvent
+from driveflow.lessons.models import Lesson
+from driveflow.messaging.models import Message
+from driveflow.orgs.models import ApiKey, Org, User, UserOrg
+from driveflow.payments.models import LedgerEntry, Payment, Refund, StripeObject
+from driveflow.payouts.models import Payout, PayoutReversal
+from driveflow.people.models import Guardian, Instructor, Student, StudentGuardian
+from driveflow.trips.models import Trip, TripPoint
+
+CONTROL_PLANE = frozenset({"orgs", "users", "user_orgs", "webhook_events", "stripe_objects"})
+"""Tables without row-level security: they are read before the school is known (schema decision 3)."""
+
+__all__ = [
+    "CONTROL_PLANE",
+    "ApiKey",
+    "AuditLog",
+    "AvailabilityException",
+    "Base",
+    "Booking",
+    "Guardian",
+    "IdempotencyKey",
+    "Instructor",
+    "InstructorAvailability",
+    "LedgerEntry",
+    "Lesson",
+    "Message",
+    "Org",
+    "Outbox",
+    "Payment",
+    "Payout",
+    "PayoutReversal",
+    "RateCard",
+    "RateCardItem",
+    "Refund",
+    "Service",
+    "StripeObject",
+    "Student",
+    "StudentGuardian",
+    "Trip",
+    "TripPoint",
+    "User",
+    "UserOrg",
+    "WebhookEvent",
+]

@@ -1,0 +1,1 @@
+"""Payouts: transfers to instructors and their reversals (seed step 8)."""
