@@ -195,14 +195,13 @@ def decide(
     move = _MOVES.get((facts.status, to))
     if move is None:
         return _conflict(
-            "invalid_transition", f"A {_words(facts.status)} booking cannot become {_words(to)}."
+            "invalid_transition", f"A booking that is {_words(facts.status)} cannot become {_words(to)}."
         )
     if not _has_role(move, who, cause):
-        return _forbidden(
-            f"As {who} you may not make a {_words(facts.status)} booking {_words(to)}."
-            if who is not Who.SYSTEM
-            else f"The system does not make a {_words(facts.status)} booking {_words(to)} by {cause}."
-        )
+        change = f"from {_words(facts.status)} to {_words(to)}"
+        if who is Who.SYSTEM:
+            return _forbidden(f"The system turns no booking {change} because of {_words(cause)}.")
+        return _forbidden(f"As {who} you may not turn a booking {change}.")
     return move.guard(_Attempt(facts, who, now, reason)) or Allowed(who)
 
 
@@ -215,7 +214,7 @@ def may_reschedule(facts: BookingFacts, actor: Actor, now: datetime) -> Allowed 
     if who is None:
         return _NOT_INVOLVED
     if facts.status not in _MOVABLE:
-        return _conflict("invalid_transition", f"A {_words(facts.status)} booking cannot be moved.")
+        return _conflict("invalid_transition", f"A booking that is {_words(facts.status)} cannot be moved.")
     if who not in _MOVERS:
         return _forbidden(f"As {who} you may not move a booking; ask the school.")
     if now >= facts.start_at:
@@ -302,8 +301,8 @@ def _conflict(code: str, message: str) -> Refused:
     return Refused(RefusalKind.CONFLICT, code, message)
 
 
-def _words(status: BookingStatus) -> str:
-    return status.replace("_", " ")
+def _words(name: BookingStatus | Cause) -> str:
+    return name.replace("_", " ")
 
 
 def _minutes(span: timedelta) -> str:
