@@ -132,7 +132,7 @@ def quote(
     Raises ValueError for a negative price.
     """
     tier = tier_at(policy, start_at, now)
-    is_late = was_confirmed and tier.fee_percent > 0
+    is_late = was_confirmed and late_move(policy, start_at, now)
     if not was_confirmed:
         reason = "The booking was not confirmed yet: cancelling is free."
         return CancellationQuote(price_cents, 0, 0, None, None, by, is_late, reason)

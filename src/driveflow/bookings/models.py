@@ -44,7 +44,8 @@ class Booking(Base, TenantMixin, TimestampsMixin):
         _no_overlap("instructor_id", INSTRUCTOR_NO_OVERLAP),
         _no_overlap("student_id", STUDENT_NO_OVERLAP),
         one_of("status", BookingStatus),
-        CheckConstraint("start_at < end_at", name="times"),
+        # The reads of overlaps rely on this bound (`sql.py`).
+        CheckConstraint("start_at < end_at AND end_at <= start_at + interval '12 hours'", name="times"),
         CheckConstraint("price_cents >= 0", name="price_cents"),
         CheckConstraint("platform_fee_cents >= 0 AND instructor_share_cents >= 0", name="split_positive"),
         CheckConstraint("platform_fee_cents + instructor_share_cents = price_cents", name="split"),

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from driveflow.core.actor import Actor
 from driveflow.core.db import Base
 from driveflow.core.errors import InvalidInputError
 
@@ -48,7 +49,7 @@ class StoredAnswer:
     body: bytes
 
 
-def request_hash(method: str, path: str, query: str, body: bytes) -> bytes:
+def fingerprint(method: str, path: str, query: str, body: bytes) -> bytes:
     """Return what makes two requests the same: method, path, query and body (SHA-256)."""
     digest = hashlib.sha256()
     for part in (method.encode(), path.encode(), query.encode(), body):
@@ -57,12 +58,13 @@ def request_hash(method: str, path: str, query: str, body: bytes) -> bytes:
     return digest.digest()
 
 
-async def begin(
-    session: AsyncSession, org_id: UUID, scope: str, key: str, hashed: bytes, *, now: datetime
+async def claim(
+    session: AsyncSession, actor: Actor, key: str, hashed: bytes, *, now: datetime
 ) -> StoredAnswer | None:
     """Claim the key for this transaction, or return the answer that it already has.
 
-    Raises InvalidInputError (code `idempotency_key_reused`) when the key came with another request before.
+    A key belongs to one caller: two callers may use the same. Raises InvalidInputError (code
+    `idempotency_key_reused`) when the key came with another request before.
     """
     if not 0 < len(key) <= MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
         raise InvalidInputError.of(
@@ -70,19 +72,13 @@ async def begin(
         )
     inserted = await session.execute(
         insert(IdempotencyKey)
-        .values(org_id=org_id, scope=scope, key=key, request_hash=hashed, created_at=now)
+        .values(org_id=actor.org_id, scope=_scope(actor), key=key, request_hash=hashed, created_at=now)
         .on_conflict_do_nothing()
         .returning(IdempotencyKey.key)
     )
     if inserted.scalar_one_or_none() is not None:
         return None
-    row = (
-        await session.execute(
-            select(IdempotencyKey).where(
-                IdempotencyKey.org_id == org_id, IdempotencyKey.scope == scope, IdempotencyKey.key == key
-            )
-        )
-    ).scalar_one()
+    row = (await session.execute(select(IdempotencyKey).where(*_is(actor, key)))).scalar_one()
     if row.request_hash != hashed:
         raise InvalidInputError.of(
             "Idempotency-Key",
@@ -92,12 +88,22 @@ async def begin(
     return StoredAnswer(row.status_code or 200, row.content_type, row.body or b"")
 
 
-async def finish(
-    session: AsyncSession, org_id: UUID, scope: str, key: str, answer: StoredAnswer
-) -> None:
+async def keep(session: AsyncSession, actor: Actor, key: str, answer: StoredAnswer) -> None:
     """Keep the answer with its key, in the transaction of the write."""
     await session.execute(
         update(IdempotencyKey)
-        .where(IdempotencyKey.org_id == org_id, IdempotencyKey.scope == scope, IdempotencyKey.key == key)
+        .where(*_is(actor, key))
         .values(status_code=answer.status_code, content_type=answer.content_type, body=answer.body)
+    )
+
+
+def _scope(actor: Actor) -> str:
+    return str(actor.api_key_id or actor.user_id)
+
+
+def _is(actor: Actor, key: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        IdempotencyKey.org_id == actor.org_id,
+        IdempotencyKey.scope == _scope(actor),
+        IdempotencyKey.key == key,
     )

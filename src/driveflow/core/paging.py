@@ -5,7 +5,7 @@ import binascii
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -36,7 +36,7 @@ class Page(Generic[T]):
 
 async def fetch_page(
     session: AsyncSession,
-    query: Select[tuple[T]],
+    query: Select[T],
     keys: Sequence[InstrumentedAttribute[Any]],
     request: PageRequest,
     *,
@@ -63,7 +63,13 @@ def _encode(values: list[Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(texts).encode()).decode().rstrip("=")
 
 
-_PARSERS: dict[type, Callable[[str], Any]] = {UUID: UUID, datetime: datetime.fromisoformat, str: str, int: int}
+_PARSERS: dict[type, Callable[[str], Any]] = {
+    UUID: UUID,
+    datetime: datetime.fromisoformat,
+    date: date.fromisoformat,
+    str: str,
+    int: int,
+}
 
 
 def _decode(cursor: str, types: list[type]) -> tuple[Any, ...]:
@@ -71,6 +77,7 @@ def _decode(cursor: str, types: list[type]) -> tuple[Any, ...]:
         texts = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if not isinstance(texts, list) or len(texts) != len(types) or "\x00" in "".join(map(str, texts)):
             raise ValueError
+        "".join(map(str, texts)).encode()  # raises for half a surrogate pair, which the database refuses
         values = tuple(_PARSERS[kind](str(value)) for value, kind in zip(texts, types, strict=True))
         if any(isinstance(value, datetime) and value.tzinfo is None for value in values):
             raise ValueError

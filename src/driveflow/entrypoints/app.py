@@ -45,6 +45,7 @@ API_ROUTERS = (
     guardians.router,
     catalog.router,
     slots.router,
+    bookings.hot_router,
     bookings.router,
     lessons.router,
     trips.router,

@@ -154,24 +154,35 @@ def in_tenant_transaction(handler: Handler) -> Handler:
 async def _once(
     handler: Handler, request: Request, session: AsyncSession, actor: Actor, key: str, now: datetime
 ) -> Response:
-    hashed = idempotency.request_hash(
-        request.method, request.url.path, request.url.query, await request.body()
-    )
-    scope = str(actor.api_key_id or actor.user_id)
-    answer = await idempotency.begin(session, actor.org_id, scope, key, hashed, now=now)
+    fingerprint = request_fingerprint(request, await request.body())
+    answer = await idempotency.claim(session, actor, key, fingerprint, now=now)
     if answer is not None:
-        return Response(
-            answer.body,
-            answer.status_code,
-            headers={"Idempotency-Replayed": "true"},
-            media_type=answer.content_type,
-        )
+        return replay(answer)
     response = await handler(request)
-    stored = idempotency.StoredAnswer(
+    await idempotency.keep(session, actor, key, answer_of(response))
+    return response
+
+
+def request_fingerprint(request: Request, body: bytes) -> bytes:
+    """Return what makes two requests the same for `Idempotency-Key`."""
+    return idempotency.fingerprint(request.method, request.url.path, request.url.query, body)
+
+
+def answer_of(response: Response) -> idempotency.StoredAnswer:
+    """Return what is kept of an answer for its repetition."""
+    return idempotency.StoredAnswer(
         response.status_code, response.headers.get("content-type"), bytes(response.body)
     )
-    await idempotency.finish(session, actor.org_id, scope, key, stored)
-    return response
+
+
+def replay(answer: idempotency.StoredAnswer) -> Response:
+    """Return a kept answer again, marked as a repetition."""
+    return Response(
+        answer.body,
+        answer.status_code,
+        headers={"Idempotency-Replayed": "true"},
+        media_type=answer.content_type,
+    )
 
 
 def refuse_deep_json(body: bytes) -> None:

@@ -28,6 +28,16 @@ from driveflow.core.errors import (
 
 log = structlog.get_logger()
 
+
+class UnsupportedMediaTypeError(DriveFlowError):
+    """The body is not JSON (415)."""
+
+    code = "unsupported_media_type"
+
+    def __init__(self) -> None:
+        super().__init__("Send the body as application/json.")
+
+
 STATUS_OF: dict[type[DriveFlowError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
@@ -35,6 +45,7 @@ STATUS_OF: dict[type[DriveFlowError], HTTPStatus] = {
     ConflictError: HTTPStatus.CONFLICT,
     InvalidInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
+    UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 }
 _CODE_OF_STATUS = {
     HTTPStatus.BAD_REQUEST: "bad_request",
@@ -102,13 +113,8 @@ def of_validation_error(request: Request, error: RequestValidationError) -> Resp
     )
     if any(item["type"] == "json_invalid" for item in error.errors()):
         return problem(HTTPStatus.BAD_REQUEST, "invalid_json", "The body is not valid JSON.", request)
-    if request.method not in {"GET", "DELETE"} and not _is_json(request) and fields[0].field == "body":
-        return problem(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-            "Send the body as application/json.",
-            request,
-        )
+    if request.method not in {"GET", "DELETE"} and not is_json(request) and fields[0].field == "body":
+        return of_driveflow_error(request, UnsupportedMediaTypeError())
     return problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "invalid_input",
@@ -194,8 +200,10 @@ def _field_of(location: tuple[str | int, ...]) -> str:
     return ".".join(parts)
 
 
-def _is_json(request: Request) -> bool:
-    return "json" in request.headers.get("content-type", "")
+def is_json(request: Request) -> bool:
+    """Tell whether the body says that it is JSON."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
 def install(app: FastAPI) -> None:

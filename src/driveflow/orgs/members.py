@@ -21,8 +21,6 @@ from driveflow.core.ids import new_id
 from driveflow.core.outbox import Topic, emit
 from driveflow.orgs.models import Org, User, UserOrg
 
-ALREADY_MEMBER = ConflictError("This person already has this role in the school.", code="already_member")
-
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -67,7 +65,7 @@ async def invite_member(
     user = (await session.scalars(select(User).where(User.email == email))).one()
     row = UserOrg(id=new_id(), user_id=user.id, org_id=actor.org_id, role=role.value, created_at=now)
     session.add(row)
-    with constraint_as("user_orgs_user_id_org_id_role_key", ALREADY_MEMBER):
+    with constraint_as("user_orgs_user_id_org_id_role_key", _already_member()):
         await session.flush()
     record(
         session,
@@ -96,7 +94,7 @@ async def change_role(
     await _keep_an_owner(session, row)
     before = row.role
     row.role = role.value
-    with constraint_as("user_orgs_user_id_org_id_role_key", ALREADY_MEMBER):
+    with constraint_as("user_orgs_user_id_org_id_role_key", _already_member()):
         await session.flush()
     record(
         session,
@@ -138,6 +136,10 @@ async def memberships_of(session: AsyncSession, user_id: UUID) -> list[tuple[Org
         .order_by(Org.name, UserOrg.role)
     )
     return list(rows.tuples())
+
+
+def _already_member() -> ConflictError:
+    return ConflictError("This person already has this role in the school.", code="already_member")
 
 
 async def _load(session: AsyncSession, actor: Actor, member_id: UUID) -> tuple[UserOrg, User]:

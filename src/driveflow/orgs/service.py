@@ -17,8 +17,6 @@ from driveflow.core.ids import new_id
 from driveflow.core.money import check_currency
 from driveflow.orgs.models import Org, User, UserOrg
 
-SLUG_TAKEN = ConflictError("Another school has this slug.", code="slug_taken")
-
 
 async def get_org(session: AsyncSession, actor: Actor) -> Org:
     """Return the actor's school."""
@@ -59,7 +57,7 @@ async def create_org(
     for field, value in _checked(settings).items():
         setattr(org, field, value)
     session.add(org)
-    with constraint_as("orgs_slug_key", SLUG_TAKEN):
+    with constraint_as("orgs_slug_key", _slug_taken()):
         await session.flush()
     actor = Actor(org_id=org.id, role=Role.OWNER, user_id=owner.id, ip=ip, request_id=request_id)
     await set_tenant(session, org.id)
@@ -94,9 +92,13 @@ async def update_org(
     if after:
         org.version += 1
         record(session, actor, Action.ORG_UPDATED, "Org", org.id, now=now, before=before, after=after)
-        with constraint_as("orgs_slug_key", SLUG_TAKEN):
+        with constraint_as("orgs_slug_key", _slug_taken()):
             await session.flush()
     return org
+
+
+def _slug_taken() -> ConflictError:
+    return ConflictError("Another school has this slug.", code="slug_taken")
 
 
 async def _load(session: AsyncSession, org_id: UUID, *, lock: bool = False) -> Org:

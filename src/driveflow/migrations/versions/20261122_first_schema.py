@@ -701,7 +701,7 @@ def _create_tables() -> None:
             name=op.f("bookings_split_positive_check"),
         ),
         sa.CheckConstraint("price_cents >= 0", name=op.f("bookings_price_cents_check")),
-        sa.CheckConstraint("start_at < end_at", name=op.f("bookings_times_check")),
+        sa.CheckConstraint("start_at < end_at AND end_at <= start_at + interval '12 hours'", name=op.f("bookings_times_check")),
         sa.ForeignKeyConstraint(
             ["fee_waived_by"], ["users.id"], name=op.f("bookings_fee_waived_by_fkey"), ondelete="SET NULL"
         ),

@@ -1,0 +1,44 @@
+"""What a booking reads and locks of people, as SQL for the statements of `bookings/sql.py`."""
+
+from uuid import UUID
+
+import asyncpg
+
+
+def lock_statements(org_id: UUID, instructor_ids: list[UUID], student_id: UUID) -> tuple[str, ...]:
+    """Return the statements that lock instructors, then the student, always in this order.
+
+    Typed UUIDs as literals, because these travel in one message with BEGIN, which takes no parameters. A row
+    that is not there is locked by nobody; the read that follows finds it missing.
+    """
+    return (
+        *(_lock("instructors", org_id, instructor_id) for instructor_id in sorted(set(instructor_ids))),
+        _lock("students", org_id, student_id),
+    )
+
+
+def _lock(table: str, org_id: UUID, row_id: UUID) -> str:
+    return (
+        f"SELECT FROM {table} WHERE org_id = '{UUID(int=org_id.int)}' AND id = '{UUID(int=row_id.int)}' "  # noqa: S608 - typed UUIDs
+        "FOR NO KEY UPDATE"
+    )
+
+
+NAMES = """
+SELECT id, full_name AS name FROM students WHERE org_id = $1 AND id = ANY($2::uuid[])
+UNION ALL
+SELECT id, display_name FROM instructors WHERE org_id = $1 AND id = ANY($3::uuid[])
+"""
+"""Names of students $2 and instructors $3 of school $1."""
+
+
+_MAY_BOOK = """
+SELECT can_book FROM student_guardians WHERE org_id = $1 AND guardian_id = $2 AND student_id = $3
+"""
+
+
+async def guardian_may_book(
+    connection: asyncpg.Connection, org_id: UUID, guardian_id: UUID | None, student_id: UUID
+) -> bool:
+    """Return whether the school lets this guardian book for the student."""
+    return bool(await connection.fetchval(_MAY_BOOK, org_id, guardian_id, student_id))
