@@ -74,13 +74,19 @@ _PARSERS: dict[type, Callable[[str], Any]] = {
 
 def _decode(cursor: str, types: list[type]) -> tuple[Any, ...]:
     try:
-        texts = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if not isinstance(texts, list) or len(texts) != len(types) or "\x00" in "".join(map(str, texts)):
-            raise ValueError
-        "".join(map(str, texts)).encode()  # raises for half a surrogate pair, which the database refuses
-        values = tuple(_PARSERS[kind](str(value)) for value, kind in zip(texts, types, strict=True))
-        if any(isinstance(value, datetime) and value.tzinfo is None for value in values):
-            raise ValueError
+        return _parsed(cursor, types)
     except (binascii.Error, ValueError, RecursionError) as error:
         raise InvalidInputError.of("cursor", "Is not a cursor of this list; start without one.") from error
+
+
+def _parsed(cursor: str, types: list[type]) -> tuple[Any, ...]:
+    texts = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    if not isinstance(texts, list) or len(texts) != len(types):
+        raise ValueError(texts)
+    # The database stores neither NUL nor half a surrogate pair; encode raises for the latter.
+    if b"\x00" in "".join(map(str, texts)).encode():
+        raise ValueError(texts)
+    values = tuple(_PARSERS[kind](str(value)) for value, kind in zip(texts, types, strict=True))
+    if any(isinstance(value, datetime) and value.tzinfo is None for value in values):
+        raise ValueError(texts)
     return values

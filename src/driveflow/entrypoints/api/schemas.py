@@ -40,6 +40,8 @@ SafeText = Annotated[str, AfterValidator(_no_control_characters)]
 Name = Annotated[SafeText, Field(min_length=1, max_length=200, examples=["Alex Student"])]
 Note = Annotated[SafeText, Field(max_length=5000)]
 Line = Annotated[SafeText, Field(max_length=500)]
+Phone = Annotated[SafeText, Field(max_length=40, examples=["0400 000 000"])]
+Email = Annotated[SafeText, Field(max_length=254, examples=["alex@example.com"])]
 InstantIn = Annotated[AwareDatetime, AfterValidator(_storable)]
 """A time with its offset, kept in UTC."""
 DayIn = Annotated[date, AfterValidator(_storable_day)]

@@ -1,0 +1,90 @@
+"""Students: find, add, change, remove."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from driveflow.core.actor import Actor, Permission, Scope, require, scope_of
+from driveflow.core.audit import Action, apply_changes, record
+from driveflow.core.contacts import search_text
+from driveflow.core.db import check_version, constraint_as, get_or_404
+from driveflow.core.errors import ConflictError
+from driveflow.core.paging import Page, PageRequest, fetch_page
+from driveflow.people import repository
+from driveflow.people.models import Student
+from driveflow.people.person import checked_person
+
+
+async def list_students(
+    session: AsyncSession, actor: Actor, paging: PageRequest, *, search: str | None = None
+) -> Page[Student]:
+    """Return students by name, those who match a search; students and guardians get only their own."""
+    own = scope_of(actor, Permission.STUDENTS_READ) is Scope.OWN
+    query = repository.students(actor.org_id, search=search, only_ids=actor.student_ids if own else None)
+    return await fetch_page(session, query, [Student.full_name, Student.id], paging)
+
+
+async def create_student(
+    session: AsyncSession, actor: Actor, values: dict[str, Any], *, now: datetime
+) -> Student:
+    """Add a student with the given fields. Raises InvalidInputError naming the wrong field."""
+    require(actor, Permission.STUDENTS_MANAGE)
+    checked = await checked_person(session, actor.org_id, values, now=now)
+    row = Student(org_id=actor.org_id, **checked)
+    row.search_text = search_text(row.full_name, row.email, row.phone)
+    session.add(row)
+    await session.flush()
+    record(session, actor, Action.STUDENT_CREATED, "Student", row.id, now=now, after=checked)
+    return row
+
+
+async def update_student(
+    session: AsyncSession,
+    actor: Actor,
+    student_id: UUID,
+    changes: dict[str, Any],
+    *,
+    version: int,
+    now: datetime,
+) -> Student:
+    """Change fields of a student.
+
+    Raises ConflictError `stale_version`, InvalidInputError naming the wrong field.
+    """
+    require(actor, Permission.STUDENTS_MANAGE)
+    row = await get_or_404(session, Student, actor.org_id, student_id, lock=True)
+    check_version(row.version, version)
+    before, after = apply_changes(row, await checked_person(session, actor.org_id, changes, now=now))
+    if after:
+        row.version += 1
+        row.search_text = search_text(row.full_name, row.email, row.phone)
+        record(session, actor, Action.STUDENT_UPDATED, "Student", row.id, now=now, before=before, after=after)
+        await session.flush()
+    return row
+
+
+async def delete_student(session: AsyncSession, actor: Actor, student_id: UUID, *, now: datetime) -> None:
+    """Remove a student who never had a booking, with links to guardians and keys.
+
+    Raises ConflictError `in_use` when bookings refer to the student: those are kept.
+    """
+    require(actor, Permission.STUDENTS_MANAGE)
+    row = await get_or_404(session, Student, actor.org_id, student_id, lock=True)
+    record(
+        session,
+        actor,
+        Action.STUDENT_DELETED,
+        "Student",
+        row.id,
+        now=now,
+        before={"full_name": row.full_name, "email": row.email, "phone": row.phone, "dob": row.dob},
+    )
+    await session.delete(row)
+    in_use = ConflictError("Bookings refer to this student, who must stay for their sake.", code="in_use")
+    with (
+        constraint_as("bookings_org_id_student_id_fkey", in_use),
+        constraint_as("lessons_org_id_student_id_fkey", in_use),
+    ):
+        await session.flush()
