@@ -1,15 +1,18 @@
 """Test databases: a migrated template and its clones."""
 
 import asyncio
+import hashlib
 import re
 import secrets
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import asyncpg
 
+from driveflow import migrations
 from driveflow.entrypoints.migrate import head_revision, migrate
 
 T = TypeVar("T")
@@ -38,7 +41,7 @@ class Cluster:
     @contextmanager
     def prepared(cls, admin_url: str) -> Iterator[Self]:
         """Make the template unless another process of this run has."""
-        template = "template_" + re.sub(r"\W", "_", head_revision())
+        template = f"template_{_mark_of_migrations()}"
         wait_for(_make_template(admin_url, template))
         yield cls(admin_url, template)
 
@@ -61,6 +64,14 @@ class Cluster:
             yield with_database(self.admin_url, name)
         finally:
             wait_for(_execute(self.admin_url, f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+def _mark_of_migrations() -> str:
+    """Return a mark that changes with any migration, so that an old template is never used."""
+    digest = hashlib.sha256(head_revision().encode())
+    for path in sorted(Path(migrations.__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 async def _execute(url: str, statement: str) -> None:
