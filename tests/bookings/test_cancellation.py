@@ -141,6 +141,13 @@ def test_waiving_a_fee_of_nothing_changes_nothing() -> None:
     assert cancel(3 * HOUR, price_cents=0, waived=True) == cancel(3 * HOUR, price_cents=0)
 
 
+def test_no_fee_is_waived_unless_somebody_says_so() -> None:
+    now = START - 3 * HOUR
+    assert (
+        quote(DEFAULT_POLICY, 9501, START, now, by=CancelledBy.STUDENT, was_confirmed=True).fee_cents == 4751
+    )
+
+
 def test_even_a_fee_of_one_cent_can_be_waived() -> None:
     waived = cancel(3 * HOUR, price_cents=1, waived=True)
     assert (waived.fee_cents, waived.waived_cents) == (0, 1)
