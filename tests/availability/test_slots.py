@@ -66,7 +66,7 @@ def wall(zone_name: str, minute: int) -> tuple[date, int]:
 def open_minutes_of_day(
     windows: Iterable[WeeklyWindow], exceptions: Iterable[DayException], day: date
 ) -> set[int]:
-    minutes = set()
+    minutes: set[int] = set()
     for window in windows:
         since, until = window.effective_from or date.min, window.effective_to or date.max
         if window.day_of_week == day.weekday() and since <= day <= until:
