@@ -19,7 +19,7 @@ HANDLED = Topic.BOOKING_CREATED
 NOW = datetime(2026, 8, 3, 0, 0, tzinfo=UTC)
 
 
-def worker_settings(**overrides: Any) -> Settings:
+def worker_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - each setting has its own type
     """Return settings that no environment changes."""
     return Settings(_env_file=None, **overrides)
 
@@ -64,8 +64,9 @@ class Row:
 async def outbox_rows(owner: asyncpg.Connection, schools: Iterable[UUID]) -> list[Row]:
     """Return the events of schools in the order of their birth."""
     rows = await owner.fetch(
-        "SELECT (payload ->> 'number')::int AS number, attempts, last_error, processed_at IS NOT NULL AS processed, "
-        "available_at, dead_at IS NOT NULL AS dead FROM outbox WHERE org_id = ANY($1::uuid[]) ORDER BY id",
+        "SELECT (payload ->> 'number')::int AS number, attempts, last_error, available_at, "
+        "processed_at IS NOT NULL AS processed, dead_at IS NOT NULL AS dead "
+        "FROM outbox WHERE org_id = ANY($1::uuid[]) ORDER BY id",
         list(schools),
     )
     return [Row(**row) for row in rows]

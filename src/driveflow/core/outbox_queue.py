@@ -1,4 +1,4 @@
-"""Taking events out of the outbox: what is due, claiming, marking, and the operator's view (schema decision 10).
+"""Taking events out of the outbox: finding, claiming, marking; the operator's view (schema decision 10).
 
 An event is *pending* until it is processed or dead. A worker claims a batch of one school with `FOR UPDATE
 SKIP LOCKED`, handles it and marks it in the same transaction, so that a worker that dies leaves its batch
@@ -68,7 +68,7 @@ _MARK_PROCESSED = """
 UPDATE outbox SET processed_at = $3 WHERE org_id = $1 AND id = ANY($2::uuid[])
 """
 
-# The conditions matter where the failure is written after the claim was lost: another worker may have been here.
+# The conditions matter where the claim was lost before the failure is written: another worker may have come.
 _MARK_FAILED = """
 UPDATE outbox
 SET attempts = failed.attempts, last_error = failed.error, available_at = failed.available_at,

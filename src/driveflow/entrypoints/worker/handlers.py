@@ -1,0 +1,49 @@
+"""What the worker does about each topic: one table.
+
+A handler runs inside the worker's transaction of the event's school, in a savepoint of its own, and must not
+commit. What it writes is kept exactly if its event is marked processed. It raises to be tried again later
+(`core/outbox.py:backoff`); so it does nothing that cannot be rolled back, such as a call to the outside
+world. To plug in a new one, add it to its topic's tuple; topics without handlers are marked processed unseen.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final, Protocol
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from driveflow.bookings import moves
+from driveflow.core.actor import Actor
+from driveflow.core.outbox import Topic
+from driveflow.core.outbox_queue import Event
+from driveflow.trips import service as trips
+
+
+class Handler(Protocol):
+    """A function that acts on an event as DriveFlow itself in the event's school."""
+
+    async def __call__(self, session: AsyncSession, actor: Actor, event: Event, *, now: datetime) -> None:
+        """Act on the event; raise to be tried again later."""
+
+
+Handlers = Mapping[Topic, tuple[Handler, ...]]
+
+
+async def expire_hold(session: AsyncSession, actor: Actor, event: Event, *, now: datetime) -> None:
+    """Let go of a slot whose hold has run out."""
+    await moves.expire_hold(session, actor, UUID(event.payload["booking_id"]), now=now)
+
+
+async def auto_close_lesson(session: AsyncSession, actor: Actor, event: Event, *, now: datetime) -> None:
+    """Close a lesson that nobody closed."""
+    await trips.auto_close_lesson(session, actor, UUID(event.payload["booking_id"]), now=now)
+
+
+HANDLERS: Final[Handlers] = MappingProxyType(
+    {
+        Topic.BOOKING_HOLD_DUE: (expire_hold,),
+        Topic.LESSON_AUTO_CLOSE_DUE: (auto_close_lesson,),
+    }
+)
