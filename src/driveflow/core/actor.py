@@ -122,7 +122,7 @@ _GRANTS: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.MEMBERS_MANAGE: _STAFF,
     Permission.API_KEYS_MANAGE: _STAFF,
     Permission.AUDIT_READ: _STAFF,
-    Permission.OPS: _OWNER,
+    Permission.OPS: _STAFF,
     Permission.INSTRUCTORS_READ: _EVERYONE,
     Permission.INSTRUCTORS_MANAGE: _STAFF,
     Permission.STUDENTS_READ: _TEAM,

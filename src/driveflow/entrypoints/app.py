@@ -18,6 +18,7 @@ from driveflow.entrypoints.api import (
     availability,
     bookings,
     catalog,
+    docs,
     gps,
     guardians,
     instructors,
@@ -82,7 +83,7 @@ def create_app(
         version=__version__,
         description="The API of a driving school: people, prices, hours, slots, bookings, lessons, trips.",
         openapi_url=f"{API_PREFIX}/openapi.json",
-        docs_url="/api/docs",
+        docs_url=None,  # ours needs no other server: api/docs.py
         redoc_url=None,
         max_body_size=settings.body_limit_bytes,
         lifespan=lifespan,
@@ -104,6 +105,8 @@ def create_app(
     app.include_router(api)
     app.include_router(gps.router)
     app.include_router(operations.router)
+    app.include_router(docs.router)
+    docs.mount_assets(app)
     error_responses.install(app)
     app.add_middleware(EdgeMiddleware, access_log=access_log)  # the last one added is the outermost
     _describe(app)

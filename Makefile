@@ -1,0 +1,56 @@
+# DriveFlow. `make demo` and `make test` set up all they need in .venv; see README.md.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench soak clean lock
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## install DriveFlow into .venv
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "DriveFlow needs Python 3.11 or later; name one with make PYTHON=...")'
+	@echo "Installing DriveFlow into $(VENV) (once) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.lock
+	@echo "Installing the tools for tests ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: $(VENV)/.ready ## run everything with a lively demo school on http://localhost:8000
+	@exec $(BIN)/driveflow demo --port $(PORT)
+
+test: $(VENV)/.ready-dev ## run all tests, in parallel
+	@$(BIN)/python -m pytest -n auto --dist worksteal
+
+check: $(VENV)/.ready-dev ## lint, types, architecture, migrations, tests with coverage
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python scripts/check_migrations.py
+	@$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=
+	@$(BIN)/python scripts/check_coverage.py
+
+bench: $(VENV)/.ready-dev ## race against the seed's own stack and bare SQL; writes docs/benchmarks.md
+	@$(BIN)/python bench/run.py
+
+soak: $(VENV)/.ready-dev ## the large sizes of the race, crash and generated tests (hours)
+	@DRIVEFLOW_TEST_PROFILE=soak $(BIN)/python -m pytest -n auto --dist worksteal -m "race or crash or fuzz"
+
+lock: $(VENV)/.ready-dev ## renew the hashed requirements
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade pyproject.toml --group build -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade pyproject.toml --group build --group dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## remove .venv and caches; the demo's data in .data stays
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* .schemathesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,83 @@
+"""The database a process runs on: the configured one, or the embedded server started for it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from driveflow.core.db import APP_ROLE, Database
+from driveflow.core.settings import Settings
+from driveflow.entrypoints.migrate import head_revision
+from driveflow.integrations import embedded_postgres
+
+
+class StartError(Exception):
+    """The process cannot start; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where each part connects; web and worker switch to their role on connect, whoever logs in."""
+
+    owner: str
+    app: str
+    worker: str
+    embedded: bool
+
+    def web_database(self, pool_size: int) -> Database:
+        """Open the pool of the web role."""
+        return Database(self.app, role=APP_ROLE, pool_size=pool_size)
+
+
+@contextmanager
+def database_addresses(settings: Settings) -> Iterator[Addresses]:
+    """Yield the addresses in use; without `database_url` the embedded server runs meanwhile."""
+    if settings.database_url is not None:
+        yield _addresses(settings, settings.database_url, embedded=False)
+        return
+    if settings.app_database_url is not None:
+        # The owner's address is needed to migrate only; a web process may run without knowing it.
+        yield _addresses(settings, settings.app_database_url, embedded=False)
+        return
+    with embedded_postgres.start(settings.data_dir.resolve()) as server:
+        yield _addresses(settings, server.url(), embedded=True)
+
+
+def _addresses(settings: Settings, owner: str, *, embedded: bool) -> Addresses:
+    return Addresses(
+        owner=owner,
+        app=settings.app_database_url or owner,
+        worker=settings.worker_database_url or owner,
+        embedded=embedded,
+    )
+
+
+_WHO_AM_I = """
+SELECT current_user AS name, rolsuper OR rolbypassrls AS bypasses,
+    EXISTS (SELECT FROM pg_class c WHERE c.relname = 'bookings' AND c.relowner = r.oid) AS owns
+FROM pg_roles r WHERE rolname = current_user
+"""
+
+
+async def refuse_dangerous_role(database: Database) -> None:
+    """Raise StartError when the role could see every school: superuser, BYPASSRLS or owner of the tables."""
+    async with database.session(None) as session:
+        row = (await session.execute(text(_WHO_AM_I))).one()
+    if row.bypasses or row.owns:
+        raise StartError(
+            f"The database role {row.name} is not bound by row-level security: it is a superuser, bypasses it, "
+            f"or owns the tables. Give the tables another owner, and let {APP_ROLE} be an ordinary role."
+        )
+
+
+async def refuse_old_schema(database: Database) -> None:
+    """Raise StartError unless the database has the schema of this version."""
+    async with database.session(None) as session:
+        found = await session.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+        revision = await session.scalar(text("SELECT version_num FROM alembic_version")) if found else None
+    if revision != head_revision():
+        raise StartError(
+            f"The database is at revision {revision or 'none'}, this version needs {head_revision()}: "
+            "run `driveflow migrate`."
+        )

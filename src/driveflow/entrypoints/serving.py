@@ -1,0 +1,116 @@
+"""Running the web server: uvicorn with uvloop and httptools, in this process."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from driveflow.core.settings import Settings
+from driveflow.entrypoints.app import create_app
+from driveflow.entrypoints.migrate import migrate
+from driveflow.entrypoints.runtime import Addresses, StartError, refuse_dangerous_role, refuse_old_schema
+from driveflow.entrypoints.worker.loop import run_worker
+
+GRACEFUL_SHUTDOWN_S = 15
+KEEP_ALIVE_S = 20
+BACKLOG = 512
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+async def serve(
+    settings: Settings,
+    addresses: Addresses,
+    *,
+    with_worker: bool = False,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; `on_ready` gets the address once it answers.
+
+    The embedded database is migrated first. `with_worker` runs a worker in this process too (the demo).
+    Raises StartError for a wrong role, an old schema or a port in use.
+    """
+    if addresses.embedded:
+        await migrate(addresses.owner)
+    database = addresses.web_database(settings.pool_size)
+    try:
+        await refuse_dangerous_role(database)
+        await refuse_old_schema(database)
+        listener = _listen(settings)
+        app = create_app(
+            settings,
+            database,
+            access_log=settings.log_level == "debug",
+            on_start=_worker_beside(settings, addresses) if with_worker else None,
+        )
+        server = _Server(
+            uvicorn.Config(
+                app,
+                loop="none",
+                http="httptools",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
+            ),
+            lambda: on_ready(_address(settings, listener)) if on_ready else None,
+        )
+        await server.serve(sockets=[listener])
+    finally:
+        await database.dispose()
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn that says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise StartError(
+            f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}). "
+            "Another program may use the port: choose one with --port."
+        ) from error
+    listener.listen(BACKLOG)
+    return listener
+
+
+def _address(settings: Settings, listener: socket.socket) -> str:
+    host = "localhost" if settings.host in LOOPBACK else settings.host
+    return f"http://{host}:{listener.getsockname()[1]}"
+
+
+def _worker_beside(
+    settings: Settings, addresses: Addresses
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def beside(_app: FastAPI) -> AsyncIterator[None]:
+        stop = asyncio.Event()
+        worker = asyncio.create_task(
+            run_worker(settings, addresses.worker, stop=stop)
+        )
+        try:
+            yield
+        finally:
+            stop.set()
+            await worker
+
+    return beside
