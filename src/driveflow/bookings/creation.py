@@ -25,6 +25,7 @@ from driveflow.bookings.situation import (
 from driveflow.core import clock
 from driveflow.core.actor import Actor, Permission, Role, Scope, require, scope_of
 from driveflow.core.audit import Action, audit_values
+from driveflow.core.db import savepoint
 from driveflow.core.errors import ConflictError, DriveFlowError, ForbiddenError, InvalidInputError, NotFoundError
 from driveflow.core.ids import new_id
 from driveflow.core.outbox import NewEvent, Topic, event_values
@@ -117,7 +118,7 @@ async def create_series(
         start_at: datetime | None = None
         try:
             start_at = _same_wall_time(wall, first_wall, zone_name)
-            async with connection.transaction():
+            async with savepoint(connection):
                 booking = await create_booking(
                     connection, actor, replace(in_series, start_at=start_at), now=now
                 )

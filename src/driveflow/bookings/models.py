@@ -19,7 +19,7 @@ STUDENT_NO_OVERLAP = "bookings_student_no_overlap"
 _HOLDING = ", ".join(f"'{status}'" for status in BookingStatus if status in HOLDS_TIME)
 
 
-def _no_overlap(who: str, name: str) -> ExcludeConstraint[Any]:
+def _no_overlap(who: str, name: str) -> ExcludeConstraint:
     return ExcludeConstraint(
         (column("org_id"), "="),
         (column(who), "="),

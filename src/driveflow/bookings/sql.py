@@ -22,7 +22,7 @@ _BUSY = f"""
 SELECT array_agg(ARRAY[(date_part('epoch', b.start_at) / 60)::int, (date_part('epoch', b.end_at) / 60)::int])
 FROM bookings b
 WHERE b.org_id = {{org}} AND {{whose}} AND b.status IN ({_HOLDING})
-    AND b.start_at < {{to}} AND b.start_at > {{since}} - interval '{LONGEST_LESSON_HOURS} hours'
+    AND b.start_at < {{to}} AND b.start_at > {{since}}::timestamptz - interval '{LONGEST_LESSON_HOURS} hours'
     AND b.end_at > {{since}} AND b.id <> {{except_id}}
 """
 """Pairs of start and end in epoch minutes."""
@@ -53,7 +53,7 @@ SELECT b.instructor_id,
     array_agg(ARRAY[(date_part('epoch', b.start_at) / 60)::int, (date_part('epoch', b.end_at) / 60)::int]) AS busy
 FROM bookings b
 WHERE b.org_id = $1 AND b.status IN ({_HOLDING})
-    AND b.start_at < $5 AND b.start_at > $4 - interval '{LONGEST_LESSON_HOURS} hours' AND b.end_at > $4
+    AND b.start_at < $5 AND b.start_at > $4::timestamptz - interval '{LONGEST_LESSON_HOURS} hours' AND b.end_at > $4
 GROUP BY b.instructor_id
 """
 

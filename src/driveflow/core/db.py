@@ -179,6 +179,23 @@ async def driver_connection(session: AsyncSession) -> asyncpg.Connection:
     return raw.driver_connection  # type: ignore[return-value]  # SQLAlchemy types it as Any or None
 
 
+@asynccontextmanager
+async def savepoint(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """Undo what the block did when it raises, and keep the transaction around it.
+
+    (asyncpg's own `transaction()` refuses to nest in a BEGIN that it did not send.)
+    """
+    await connection.execute("SAVEPOINT step")
+    try:
+        yield
+    except Exception:
+        await connection.execute("ROLLBACK TO SAVEPOINT step")
+        raise
+    finally:
+        if not connection.is_closed():
+            await connection.execute("RELEASE SAVEPOINT step")
+
+
 T = TypeVar("T", bound=TenantMixin)
 
 

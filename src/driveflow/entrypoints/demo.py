@@ -8,7 +8,8 @@ from driveflow.core.settings import Settings
 from driveflow.entrypoints.migrate import migrate
 from driveflow.entrypoints.runtime import Addresses
 from driveflow.entrypoints.serving import serve
-from driveflow.sandbox.demo_school import DEMO_SLUG, fill_demo_school
+from driveflow.sandbox.demo_rows import ORG_SLUG
+from driveflow.sandbox.demo_school import fill_demo_school
 from driveflow.sandbox.seed import seed
 
 
@@ -20,7 +21,7 @@ async def run_demo(settings: Settings, addresses: Addresses, out: Console) -> No
     def ready(url: str) -> None:
         out.print(f"\nDriveFlow's demo school is open: [bold]{url}[/]  (API reference: {url}/api/docs)")
         out.print("Get a key for it in another terminal:", highlight=False)
-        out.print(f"  .venv/bin/driveflow apikey --org {DEMO_SLUG} --role owner", highlight=False)
+        out.print(f"  .venv/bin/driveflow apikey --org {ORG_SLUG} --role owner", highlight=False)
         out.print("Stop with Ctrl-C; everything is kept.", highlight=False)
 
     await serve(settings, addresses, with_worker=True, on_ready=ready)

@@ -180,6 +180,9 @@ def is_unavailable(error: BaseException) -> bool:
         return state[:2] in _UNAVAILABLE_CLASSES or state == _LOCK_TIMEOUT
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
+    if isinstance(error, asyncpg.InterfaceError | InterfaceError):
+        # The driver says so too of programming errors, which are ours.
+        return "closed" in str(error)
     return isinstance(
         error,
         OSError
@@ -187,8 +190,6 @@ def is_unavailable(error: BaseException) -> bool:
         | asyncio.TimeoutError
         | PoolTimeoutError
         | OperationalError
-        | InterfaceError
-        | asyncpg.InterfaceError
         | asyncpg.PostgresConnectionError,
     )
 

@@ -109,12 +109,12 @@ async def run(request: Request, entry: Entry, work: Work, *locks: str) -> Respon
     return response
 
 
-async def _run_once(
-    request: Request, entry: Entry, key: str, work: Work, locks: tuple[str, ...]
-) -> Response:
+async def _run_once(request: Request, entry: Entry, key: str, work: Work, locks: tuple[str, ...]) -> Response:
     services, actor, now = entry
     async with services.database.session(actor.org_id) as session:
-        answer = await idempotency.claim(session, actor, key, request_fingerprint(request, await request.body()), now=now)
+        answer = await idempotency.claim(
+            session, actor, key, request_fingerprint(request, await request.body()), now=now
+        )
         if answer is not None:
             return replay(answer)
         connection = await driver_connection(session)

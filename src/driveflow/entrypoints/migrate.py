@@ -69,7 +69,8 @@ async def pending_changes(url: str) -> list[Any]:
         context = MigrationContext.configure(
             connection, opts={"include_object": in_models, "compare_server_default": True}
         )
-        return compare_metadata(context, Base.metadata)
+        changes: list[Any] = compare_metadata(context, Base.metadata)
+        return changes
 
     try:
         async with engine.connect() as connection:
