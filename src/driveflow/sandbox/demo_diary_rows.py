@@ -165,7 +165,11 @@ def _audit(data: DemoData, number: int, step: Step) -> Row:
 def _hold_timers(data: DemoData) -> Iterator[Row]:
     for booking in data.bookings:
         if booking.hold_expires_at is not None:
-            payload: dict[str, str | int] = {"booking_id": str(booking.id), "version": 1, "status": booking.status.value}
+            payload: dict[str, str | int] = {
+                "booking_id": str(booking.id),
+                "version": 1,
+                "status": booking.status.value,
+            }
             yield _timer(data, Topic.BOOKING_HOLD_DUE, payload, booking.hold_expires_at, f"hold:{booking.id}")
 
 

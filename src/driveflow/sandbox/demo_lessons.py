@@ -5,7 +5,7 @@ the pocket. Of the drives before that only the measures are left, as in a school
 weeks. A running lesson has a running trip with the points up to now.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
@@ -24,7 +24,7 @@ INTERVAL_SEC: Final = 10
 LIVE_INTERVAL_SEC: Final = 5
 
 # One in so many drives was not recorded.
-_UNRECORDED: Final = 7
+_UNRECORDED: Final = 4
 # What the made-up routes cover, metres a minute.
 _PACE_M_PER_MIN: Final = (430, 600)
 # Greeting and mirrors before the drive, a word about it afterwards.
@@ -92,9 +92,7 @@ def tell_lesson(rng: Random, booking: DemoBooking, rules: DemoSchoolRules, now: 
     if ended_at is None:
         rating = notes = None
     lesson = DemoLesson(lesson_id, booking, started_at, ended_at, rating, notes, trip, ())
-    return DemoLesson(
-        lesson_id, booking, started_at, ended_at, rating, notes, trip, tuple(_steps(lesson, rules))
-    )
+    return replace(lesson, steps=tuple(_steps(lesson, rules)))
 
 
 def _trip(

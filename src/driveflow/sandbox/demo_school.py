@@ -14,11 +14,11 @@ from random import Random
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
 from driveflow.core import clock
-from driveflow.core.db import Database, constraint_as, driver_connection, set_tenant
+from driveflow.core.db import Database, driver_connection, set_tenant
 from driveflow.core.errors import ConflictError
 from driveflow.orgs.models import Org, User
 from driveflow.sandbox import demo_rows
@@ -60,6 +60,8 @@ async def fill_demo_school(database: Database, *, now: datetime, progress: Progr
     async with database.session(None) as session:
         owner = await ensure_owner(session, now=now)
         is_there = await session.get(Org, ORG_ID) is not None
+        if not is_there and await session.scalar(select(Org.id).where(Org.slug == ORG_SLUG)):
+            raise ConflictError(f"Another school has the slug {ORG_SLUG}.", code="slug_taken")
     if not is_there:
         data = _make_up(owner.id, now, progress)
         is_there = not await _write(database, data, progress)
@@ -110,9 +112,7 @@ async def _write(database: Database, data: DemoData, progress: Progress) -> bool
         new_org = (
             postgresql_insert(Org).values(demo_rows.org(data)).on_conflict_do_nothing(index_elements=["id"])
         )
-        taken = ConflictError(f"Another school has the slug {ORG_SLUG}.", code="slug_taken")
-        with constraint_as("orgs_slug_key", taken):
-            made = await session.scalar(new_org.returning(Org.id))
+        made = await session.scalar(new_org.returning(Org.id))
         if made is None:
             return False
         await set_tenant(session, ORG_ID)
