@@ -251,8 +251,10 @@ async def test_an_event_that_cuts_its_connection_twice_counts_as_failed_and_lets
     async def cut(session: AsyncSession, actor: Actor, event: Event, *, now: datetime) -> None:
         await recorder(session, actor, event, now=now)
         if event.payload["number"] == 1:
-            pid = (await driver_connection(session)).get_server_pid()
-            await owner.execute("SELECT pg_terminate_backend($1)", pid)
+            connection = await driver_connection(session)
+            await owner.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
+            while not connection.is_closed():  # noqa: ASYNC110 - the driver sets no Event
+                await asyncio.sleep(0.01)
             await session.execute(text("SELECT 1"))
 
     worker_ = worker(pool, cut)
