@@ -200,7 +200,8 @@ def refuse_deep_json(body: bytes) -> None:
             depth -= 1
 
 
-def _context(request: Request) -> Context:
+# Asynchronous like every dependency here: FastAPI sends plain functions through a thread.
+async def _context(request: Request) -> Context:
     context: Context = request.scope["driveflow.context"]
     return context
 

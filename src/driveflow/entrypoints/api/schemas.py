@@ -85,7 +85,7 @@ def page_out(page: Page[Any], schema: type[T]) -> dict[str, Any]:
     }
 
 
-def _page_request(
+async def _page_request(
     limit: Annotated[int, Query(ge=1, le=200, description="Rows of a page")] = 50,
     cursor: Annotated[
         str | None, Query(max_length=500, description="`next_cursor` of the page before")
@@ -140,7 +140,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 """For `APIRouter(responses=PROBLEMS)`."""
 
 
-def _school(org_id: Annotated[UUID, Path(description="The school; another one's answers 404")]) -> UUID:
+async def _school(org_id: Annotated[UUID, Path(description="The school; another one's answers 404")]) -> UUID:
     return org_id
 
 

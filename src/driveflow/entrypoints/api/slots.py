@@ -48,7 +48,7 @@ class _Slots(msgspec.Struct):
     slots: list[_Slot]
 
 
-def _query(
+async def _query(
     service_id: UUID,
     since: Annotated[
         Bound, Query(alias="from", description="A local day of the school, or an instant with its offset")
