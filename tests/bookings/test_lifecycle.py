@@ -270,7 +270,10 @@ def test_everyday_moves_need_no_reason(move: tuple[BookingStatus, BookingStatus]
 
 @pytest.mark.parametrize("actor", [OWN_STUDENT, OWN_GUARDIAN])
 def test_student_and_guardian_cancel_without_giving_a_reason(actor: Actor) -> None:
-    assert isinstance(decide(booking(CONFIRMED), CANCELLED, actor, START), Allowed)
+    assert isinstance(decide(booking(CONFIRMED), CANCELLED, actor, START - SECOND), Allowed)
+    refusal = decide(booking(CONFIRMED), CANCELLED, actor, START)
+    assert isinstance(refusal, Refused)
+    assert refusal.code == "too_late"
 
 
 def test_the_time_is_judged_before_the_reason() -> None:

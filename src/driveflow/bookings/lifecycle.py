@@ -10,7 +10,7 @@
 | in_progress -> completed  | its instructor, staff; auto-close | auto-close: from 2 h after the planned end |
 | confirmed -> completed    | staff                             | after the planned end, with a reason |
 | confirmed -> no_show      | its instructor, staff             | from 15 min after the start |
-| confirmed -> cancelled    | student, guardian, staff          | staff give a reason |
+| confirmed -> cancelled    | student, guardian, staff          | before the start; staff at any time, with a reason |
 | in_progress -> cancelled  | staff                             | with a reason |
 
 `completed`, `cancelled` and `no_show` are final. The same move again is a no-op, any other one a conflict.
@@ -23,6 +23,8 @@ Readings where the table leaves room:
   minutes after the start. After it the start was forgotten, and staff complete the booking with a reason.
 * A request whose hold has run out holds its slot until the worker cancels it. Until then staff may confirm it
   and a payment may still arrive: whichever comes first decides, and the other one is refused.
+* Once the start has passed, a student who did not cancel has come or not: cancelling then would take the
+  lesson from the instructor who gave it. The school still can.
 * Rescheduling is not a status. Student, guardian and staff may move a booking that is requested or confirmed
   and has not begun; an instructor asks staff. Late moves are a matter of `cancellation.py`.
 
@@ -293,6 +295,12 @@ def _explained(attempt: _Attempt) -> Refused | None:
     return None
 
 
+def _in_time_or_explained(attempt: _Attempt) -> Refused | None:
+    if attempt.who is not Who.STAFF and attempt.now >= attempt.facts.start_at:
+        return _conflict("too_late", "The lesson should have begun already; only the school can cancel it.")
+    return _explained(attempt)
+
+
 def _forbidden(message: str) -> Refused:
     return Refused(RefusalKind.FORBIDDEN, "forbidden", message)
 
@@ -329,6 +337,6 @@ _MOVES: Final[Mapping[tuple[BookingStatus, BookingStatus], _Move]] = {
     ),
     (BookingStatus.CONFIRMED, BookingStatus.COMPLETED): _Move(_STAFF, None, _over_and_explained),
     (BookingStatus.CONFIRMED, BookingStatus.NO_SHOW): _Move(_RUNNERS, None, _student_is_late),
-    (BookingStatus.CONFIRMED, BookingStatus.CANCELLED): _Move(_MOVERS, None, _explained),
+    (BookingStatus.CONFIRMED, BookingStatus.CANCELLED): _Move(_MOVERS, None, _in_time_or_explained),
     (BookingStatus.IN_PROGRESS, BookingStatus.CANCELLED): _Move(_STAFF, None, _explained),
 }

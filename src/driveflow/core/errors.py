@@ -15,6 +15,10 @@ class FieldError:
     message: str
 
 
+class OperatorError(Exception):
+    """The program cannot start or go on; the message tells its operator what to do."""
+
+
 class DriveFlowError(Exception):
     """Base of all expected errors; `code` is stable, `message` is a sentence for a person."""
 

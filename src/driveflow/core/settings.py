@@ -10,10 +10,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from driveflow.core.errors import OperatorError
+
 PREFIX = "DRIVEFLOW_"
 
 
-class SettingsError(Exception):
+class SettingsError(OperatorError):
     """A setting is wrong; the message is one line that names the variable."""
 
 

@@ -4,17 +4,19 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
 import typer
-import uvloop
 from rich.console import Console
-from rich.table import Table
 
 from driveflow import __version__
-from driveflow.core.logging import configure_logging
-from driveflow.core.settings import Settings, SettingsError, load_settings
+from driveflow.core.errors import DriveFlowError, OperatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from driveflow.core.settings import Settings
 
 # The rest is imported by the command that needs it: `driveflow --help` and a wrong setting answer at once.
 # ruff: noqa: PLC0415
@@ -31,14 +33,9 @@ Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a fre
 
 def main() -> None:
     """Run the command line; expected failures end it with one line and exit code 1."""
-    from driveflow.core.errors import DriveFlowError
-    from driveflow.entrypoints.migrate import MigrationError
-    from driveflow.entrypoints.runtime import StartError
-    from driveflow.integrations.embedded_postgres import EmbeddedPostgresError
-
     try:
         app()
-    except (SettingsError, StartError, MigrationError, EmbeddedPostgresError, DriveFlowError) as error:
+    except (OperatorError, DriveFlowError) as error:
         err.print(f"driveflow: {error}", style="red", markup=False, highlight=False)
         sys.exit(1)
     except OSError as error:
@@ -46,10 +43,22 @@ def main() -> None:
         sys.exit(1)
 
 
-def _settings(**overrides: object) -> Settings:
+def _settings(**overrides: object) -> "Settings":
+    from driveflow.core.logging import configure_logging
+    from driveflow.core.settings import load_settings
+
     settings = load_settings(**{name: value for name, value in overrides.items() if value is not None})
     configure_logging(settings)
     return settings
+
+
+def _run(work: "Coroutine[object, object, None]") -> None:
+    try:
+        import uvloop
+    except ImportError:  # there is none for Windows
+        asyncio.run(work)
+    else:
+        uvloop.run(work)
 
 
 @app.command()
@@ -66,7 +75,7 @@ def demo(port: Port = None) -> None:
 
     settings = _settings(port=port, host="127.0.0.1")
     with database_addresses(settings) as addresses:
-        uvloop.run(run_demo(settings, addresses, out))
+        _run(run_demo(settings, addresses, out))
 
 
 @app.command()
@@ -77,7 +86,7 @@ def serve(port: Port = None, host: Annotated[str | None, typer.Option(help="Addr
 
     settings = _settings(port=port, host=host)
     with database_addresses(settings) as addresses:
-        uvloop.run(
+        _run(
             run(settings, addresses, on_ready=lambda url: err.print(f"DriveFlow answers on {url}", highlight=False))
         )
 
@@ -91,7 +100,7 @@ def worker(once: Annotated[bool, typer.Option(help="Stop when nothing is due.")]
     settings = _settings()
     with database_addresses(settings) as addresses:
         run = run_worker_once if once else run_worker
-        uvloop.run(run(settings, addresses.worker))
+        _run(run(settings, addresses.worker))
 
 
 @app.command()
@@ -221,6 +230,8 @@ def outbox_list(
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
 ) -> None:
     """List events that wait, or that were given up."""
+    from rich.table import Table
+
     from driveflow.entrypoints.queue_tools import list_events
     from driveflow.entrypoints.runtime import database_addresses
 

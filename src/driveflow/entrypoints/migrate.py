@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from driveflow.core.db import APP_ROLE, WORKER_ROLE, async_url, sqlstate
+from driveflow.core.errors import OperatorError
 from driveflow.models import Base
 
 _SCRIPTS = Path(__file__).parent.parent / "migrations"
@@ -28,7 +29,7 @@ PARTITIONS_BACK = 3
 PARTITIONS_AHEAD = 3
 
 
-class MigrationError(Exception):
+class MigrationError(OperatorError):
     """The database cannot be brought to the newest schema; the message says what to do."""
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from driveflow.core.db import APP_ROLE, Database
+from driveflow.core.errors import OperatorError
 from driveflow.core.settings import Settings
 from driveflow.entrypoints.migrate import head_revision
 from driveflow.integrations import embedded_postgres
 
 
-class StartError(Exception):
+class StartError(OperatorError):
     """The process cannot start; the message says what to do."""
 
 
