@@ -6,6 +6,7 @@ written as the services would have left it, with its audit trail, and the databa
 everything is one transaction, the school is there completely or not at all; once there it is left alone.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,7 @@ from random import Random
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
 from driveflow.core import clock
@@ -34,6 +35,8 @@ from driveflow.trips.repository import insert_points
 
 ORG_ID: Final = demo_id("org", ORG_SLUG)
 _SEED: Final = 1_788
+_LOCK_KEY: Final = 7_305_122  # any fixed number: two demos that start at once take turns
+_RETRY_S: Final = 0.2
 
 Progress = Callable[[int, int, str], None]
 """Told how many steps are done, of how many, and what comes next."""
@@ -109,6 +112,9 @@ async def _write(database: Database, data: DemoData, progress: Progress) -> bool
     steps = count(len(data.lessons))
     total = 2 * len(data.lessons)
     async with database.session(None) as session:
+        # Asking again and again outlasts the lock timeout, which a slow machine's first run may exceed.
+        while not await session.scalar(select(func.pg_try_advisory_xact_lock(_LOCK_KEY))):  # noqa: ASYNC110 - the other is a process
+            await asyncio.sleep(_RETRY_S)
         new_org = (
             postgresql_insert(Org).values(demo_rows.org(data)).on_conflict_do_nothing(index_elements=["id"])
         )
