@@ -20,7 +20,7 @@ async def windows_of(session: AsyncSession, org_id: UUID, instructor_id: UUID) -
         .where(table.org_id == org_id, table.instructor_id == instructor_id)
         .order_by(table.day_of_week, table.start_minute, table.end_minute, table.effective_from.nulls_first())
     )
-    return [WeeklyWindow(*row) for row in rows.tuples()]
+    return [WeeklyWindow(*row) for row in rows]
 
 
 async def delete_windows(session: AsyncSession, org_id: UUID, instructor_id: UUID) -> None:

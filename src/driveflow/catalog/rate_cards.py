@@ -64,7 +64,7 @@ async def create_card(
     org = await settings_of(session, actor.org_id)
     checked = {**values, "currency": check_currency(values.get("currency") or org.currency)}
     check_validity(checked.get("valid_from"), checked.get("valid_to"))
-    row = RateCard(org_id=actor.org_id, id=new_id(), **checked)
+    row = RateCard(org_id=actor.org_id, id=new_id(), created_at=now, updated_at=now, **checked)
     await _refuse_overlap(session, row)
     session.add(row)
     await _save(session)
@@ -98,6 +98,7 @@ async def update_card(
             await _refuse_overlap(session, row)
     if after:
         row.version += 1
+        row.updated_at = now
         record(
             session, actor, Action.RATE_CARD_UPDATED, "RateCard", row.id, now=now, before=before, after=after
         )

@@ -53,7 +53,7 @@ async def create_service(
 ) -> Service:
     """Add a service with the given fields. Raises ConflictError `name_taken`."""
     require(actor, Permission.CATALOG_MANAGE)
-    row = Service(org_id=actor.org_id, **values)
+    row = Service(org_id=actor.org_id, created_at=now, updated_at=now, **values)
     session.add(row)
     with constraint_as("services_org_id_name_key", _name_taken()):
         await session.flush()
@@ -80,6 +80,7 @@ async def update_service(
     before, after = apply_changes(row, changes)
     if after:
         row.version += 1
+        row.updated_at = now
         record(session, actor, Action.SERVICE_UPDATED, "Service", row.id, now=now, before=before, after=after)
         with constraint_as("services_org_id_name_key", _name_taken()):
             await session.flush()

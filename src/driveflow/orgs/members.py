@@ -43,7 +43,7 @@ async def list_members(session: AsyncSession, actor: Actor) -> list[Member]:
         .where(UserOrg.org_id == actor.org_id)
         .order_by(UserOrg.role, User.full_name, UserOrg.id)
     )
-    return [_member(row, user) for row, user in rows.tuples()]
+    return [_member(row, user) for row, user in rows]
 
 
 async def invite_member(
@@ -135,7 +135,7 @@ async def memberships_of(session: AsyncSession, user_id: UUID) -> list[tuple[Org
         .where(UserOrg.user_id == user_id)
         .order_by(Org.name, UserOrg.role)
     )
-    return list(rows.tuples())
+    return [(org, role) for org, role in rows]
 
 
 def _already_member() -> ConflictError:
@@ -150,7 +150,7 @@ async def _load(session: AsyncSession, actor: Actor, member_id: UUID) -> tuple[U
         .join(User, User.id == UserOrg.user_id)
         .where(UserOrg.org_id == actor.org_id, UserOrg.id == member_id)
     )
-    pair = found.tuples().one_or_none()
+    pair = found.one_or_none()
     if pair is None:
         raise NotFoundError
     return pair

@@ -44,7 +44,7 @@ async def create_guardian(
     """Add a guardian who is not yet linked to a student. Raises InvalidInputError naming the wrong field."""
     require(actor, Permission.GUARDIANS_MANAGE)
     checked = await checked_person(session, actor.org_id, values, now=now)
-    row = Guardian(org_id=actor.org_id, **checked)
+    row = Guardian(org_id=actor.org_id, created_at=now, updated_at=now, **checked)
     row.search_text = search_text(row.full_name, row.email, row.phone)
     session.add(row)
     await session.flush()
@@ -71,6 +71,7 @@ async def update_guardian(
     before, after = apply_changes(row, await checked_person(session, actor.org_id, changes, now=now))
     if after:
         row.version += 1
+        row.updated_at = now
         row.search_text = search_text(row.full_name, row.email, row.phone)
         record(
             session, actor, Action.GUARDIAN_UPDATED, "Guardian", row.id, now=now, before=before, after=after

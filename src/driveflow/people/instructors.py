@@ -31,7 +31,7 @@ async def create_instructor(
     """Add an instructor with the given fields. Raises InvalidInputError naming the wrong field."""
     require(actor, Permission.INSTRUCTORS_MANAGE)
     checked = await checked_person(session, actor.org_id, values, now=now)
-    row = Instructor(org_id=actor.org_id, **checked)
+    row = Instructor(org_id=actor.org_id, created_at=now, updated_at=now, **checked)
     session.add(row)
     await session.flush()
     record(session, actor, Action.INSTRUCTOR_CREATED, "Instructor", row.id, now=now, after=checked)
@@ -57,6 +57,7 @@ async def update_instructor(
     before, after = apply_changes(row, await checked_person(session, actor.org_id, changes, now=now))
     if after:
         row.version += 1
+        row.updated_at = now
         record(
             session,
             actor,

@@ -32,7 +32,7 @@ async def create_student(
     """Add a student with the given fields. Raises InvalidInputError naming the wrong field."""
     require(actor, Permission.STUDENTS_MANAGE)
     checked = await checked_person(session, actor.org_id, values, now=now)
-    row = Student(org_id=actor.org_id, **checked)
+    row = Student(org_id=actor.org_id, created_at=now, updated_at=now, **checked)
     row.search_text = search_text(row.full_name, row.email, row.phone)
     session.add(row)
     await session.flush()
@@ -59,6 +59,7 @@ async def update_student(
     before, after = apply_changes(row, await checked_person(session, actor.org_id, changes, now=now))
     if after:
         row.version += 1
+        row.updated_at = now
         row.search_text = search_text(row.full_name, row.email, row.phone)
         record(session, actor, Action.STUDENT_UPDATED, "Student", row.id, now=now, before=before, after=after)
         await session.flush()
