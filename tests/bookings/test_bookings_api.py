@@ -194,6 +194,31 @@ async def test_the_school_cancels_free_of_charge_and_must_say_why(school: School
     assert (cancelled["fee_cents"], cancelled["cancelled_by"]) == (0, "school")
 
 
+async def test_staff_cancel_for_a_student_at_the_students_fee_and_may_waive_it(
+    school: School, ready: Ready, clock: Clock
+) -> None:
+    first = await school.book(ready, TOMORROW_9)
+    second = await school.book(ready, TOMORROW_9 + timedelta(minutes=60))
+    clock.now = TOMORROW_9 - timedelta(hours=3)
+    quote = await school.get(f"/bookings/{first['id']}/cancellation-quote", params={"for_student": True})
+    assert quote["fee_cents"] == 4750
+    call = {"reason": "called in sick", "for_student": True}
+    charged = await school.post(f"/bookings/{first['id']}/cancel", call, expect=200)
+    assert (charged["fee_cents"], charged["cancelled_by"]) == (4750, "student")
+    waived = await school.post(f"/bookings/{second['id']}/cancel", {**call, "waive_fee": True}, expect=200)
+    assert (waived["fee_cents"], waived["fee_waived_by"]) == (0, str(school.owner_user_id))
+    later = await school.post(f"/bookings/{first['id']}/waive-fee", {"reason": "goodwill"}, expect=200)
+    assert (later["fee_cents"], later["fee_waived_by"]) == (0, str(school.owner_user_id))
+    again = await school.post(f"/bookings/{first['id']}/waive-fee", {"reason": "goodwill"}, expect=200)
+    assert again["version"] == later["version"]
+    student = await school.as_role("student", student_id=ready.student["id"])
+    await student.post(f"/bookings/{first['id']}/waive-fee", {"reason": "please"}, expect=403)
+    third = await school.book(ready, TOMORROW_9)
+    await student.post(f"/bookings/{third['id']}/cancel", call, expect=403)
+    problem = await school.post(f"/bookings/{third['id']}/waive-fee", {"reason": "x"}, expect=409)
+    assert problem["code"] == "no_fee"
+
+
 async def test_final_statuses_refuse_other_moves(school: School, ready: Ready) -> None:
     booking = await school.book(ready, TOMORROW_9)
     await school.post(f"/bookings/{booking['id']}/cancel", {"reason": "x"}, expect=200)

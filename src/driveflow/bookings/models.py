@@ -82,4 +82,5 @@ class Booking(Base, TenantMixin, TimestampsMixin):
     cancelled_by: Mapped[str | None]
     cancel_reason: Mapped[str | None]
     fee_cents: Mapped[int | None]
+    fee_waived_at: Mapped[datetime | None]
     fee_waived_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))

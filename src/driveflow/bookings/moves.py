@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from driveflow.bookings import cancellation
-from driveflow.bookings.cancellation import CancellationQuote
+from driveflow.bookings.cancellation import CancellationQuote, CancelledBy
 from driveflow.bookings.lifecycle import (
     BookingStatus,
     Cause,
@@ -24,10 +24,10 @@ from driveflow.bookings.lifecycle import (
 )
 from driveflow.bookings.models import Booking
 from driveflow.bookings.service import facts_of, load_visible, policy_of
-from driveflow.core.actor import Actor, Permission, require, scope_of
+from driveflow.core.actor import Actor, Permission, Scope, require, scope_of
 from driveflow.core.audit import Action, apply_changes, record
 from driveflow.core.db import get_or_404
-from driveflow.core.errors import ConflictError, InvalidInputError
+from driveflow.core.errors import ConflictError, ForbiddenError, InvalidInputError
 from driveflow.core.outbox import Topic, emit
 
 Moved = tuple[Booking, bool]
@@ -55,25 +55,28 @@ async def cancel(
     booking_id: UUID,
     *,
     reason: str | None,
+    for_student: bool = False,
     waive_fee: bool = False,
     fee_cents: int | None = None,
     now: datetime,
 ) -> Moved:
     """Cancel a booking and store what that costs (`fee_cents`); refunding is a later, separate act.
 
+    `for_student` is for staff who take the student's call: the student's fee applies, and may be waived.
     `fee_cents` is for a lesson that had begun: an admin decides it. Raises InvalidInputError (`reason`,
     `fee_cents`), ConflictError, ForbiddenError (`fees:waive`).
     """
-    scope_of(actor, Permission.BOOKINGS_CANCEL)
+    scope = scope_of(actor, Permission.BOOKINGS_CANCEL)
+    if for_student and scope is not Scope.SCHOOL:
+        raise ForbiddenError("Only the school cancels for somebody else.")
     if waive_fee:
         require(actor, Permission.FEES_WAIVE)
-        if not (reason or "").strip():
-            raise InvalidInputError.of("reason", "Waiving a fee needs a reason.", code="reason_required")
     booking = await _lock(session, actor, booking_id)
     decision = decide(facts_of(booking), BookingStatus.CANCELLED, actor, now, reason=reason)
     if not enforce(decision):
         return booking, False
-    quote = _price_cancellation(booking, actor, now, waive_fee=waive_fee, fee_cents=fee_cents)
+    by = CancelledBy.STUDENT if for_student else _side_of(booking, actor)
+    quote = _price_cancellation(booking, by, now, waive_fee=waive_fee, fee_cents=fee_cents)
     changes = {
         "status": BookingStatus.CANCELLED.value,
         "hold_expires_at": None,
@@ -82,6 +85,7 @@ async def cancel(
         "cancel_reason": reason,
         "fee_cents": quote.fee_cents,
         "fee_waived_by": actor.user_id if quote.waived_cents else None,
+        "fee_waived_at": now if quote.waived_cents else None,
     }
     await _change(
         session,
@@ -98,19 +102,22 @@ async def cancel(
 
 
 async def quote_cancellation(
-    session: AsyncSession, actor: Actor, booking_id: UUID, *, now: datetime
+    session: AsyncSession, actor: Actor, booking_id: UUID, *, for_student: bool = False, now: datetime
 ) -> tuple[Booking, CancellationQuote]:
-    """Return what cancelling would cost the actor now, before the click.
+    """Return what cancelling would cost the actor now, or for staff the student, before the click.
 
     Raises ConflictError when the booking cannot be cancelled any more.
     """
-    scope_of(actor, Permission.BOOKINGS_CANCEL)
+    scope = scope_of(actor, Permission.BOOKINGS_CANCEL)
+    if for_student and scope is not Scope.SCHOOL:
+        raise ForbiddenError("Only the school cancels for somebody else.")
     booking = await load_visible(session, actor, booking_id)
     decision = decide(facts_of(booking), BookingStatus.CANCELLED, actor, now, reason="a quote")
     if isinstance(decision, NoOp):
         raise ConflictError("The booking is already cancelled.", code="invalid_transition")
     enforce(decision)
-    return booking, _price_cancellation(booking, actor, now, waive_fee=False, fee_cents=None)
+    by = CancelledBy.STUDENT if for_student else _side_of(booking, actor)
+    return booking, _price_cancellation(booking, by, now, waive_fee=False, fee_cents=None)
 
 
 async def expire_hold(session: AsyncSession, actor: Actor, booking_id: UUID, *, now: datetime) -> Moved:
@@ -126,7 +133,7 @@ async def expire_hold(session: AsyncSession, actor: Actor, booking_id: UUID, *, 
         "status": BookingStatus.CANCELLED.value,
         "hold_expires_at": None,
         "cancelled_at": now,
-        "cancelled_by": cancellation.CancelledBy.SYSTEM.value,
+        "cancelled_by": CancelledBy.SYSTEM.value,
         "cancel_reason": "The hold expired.",
         "fee_cents": 0,
     }
@@ -191,14 +198,46 @@ async def no_show(session: AsyncSession, actor: Actor, booking_id: UUID, *, now:
     return booking, True
 
 
+async def waive_fee(
+    session: AsyncSession, actor: Actor, booking_id: UUID, *, reason: str, now: datetime
+) -> Moved:
+    """Waive the fee of a booking that was cancelled or missed; again is a no-op.
+
+    Raises ConflictError `no_fee` when there is none.
+    """
+    require(actor, Permission.FEES_WAIVE)
+    booking = await _lock(session, actor, booking_id)
+    if booking.fee_waived_at is not None:
+        return booking, False
+    if not booking.fee_cents:
+        raise ConflictError("This booking has no fee that could be waived.", code="no_fee")
+    changes = {"fee_cents": 0, "fee_waived_by": actor.user_id, "fee_waived_at": now}
+    waived_cents = booking.fee_cents
+    await _change(
+        session,
+        actor,
+        booking,
+        changes,
+        Action.BOOKING_FEE_WAIVED,
+        Topic.BOOKING_FEE_WAIVED,
+        now,
+        waived_cents=waived_cents,
+        reason=reason,
+    )
+    return booking, True
+
+
 async def _lock(session: AsyncSession, actor: Actor, booking_id: UUID) -> Booking:
     return await load_visible(session, actor, booking_id, lock=True)
 
 
+def _side_of(booking: Booking, actor: Actor) -> CancelledBy:
+    return cancellation.cancelled_by(who_is(actor, facts_of(booking)) or Who.SYSTEM)
+
+
 def _price_cancellation(
-    booking: Booking, actor: Actor, now: datetime, *, waive_fee: bool, fee_cents: int | None
+    booking: Booking, by: CancelledBy, now: datetime, *, waive_fee: bool, fee_cents: int | None
 ) -> CancellationQuote:
-    who = who_is(actor, facts_of(booking)) or Who.SYSTEM
     if booking.status == BookingStatus.IN_PROGRESS:
         return cancellation.decided_fee(booking.price_cents, fee_cents or 0)
     if fee_cents is not None:
@@ -210,7 +249,7 @@ def _price_cancellation(
         booking.price_cents,
         booking.start_at,
         now,
-        by=cancellation.cancelled_by(who),
+        by=by,
         was_confirmed=booking.status == BookingStatus.CONFIRMED,
         waived=waive_fee,
     )

@@ -51,8 +51,8 @@ class Base(DeclarativeBase):
         str: Text,
         datetime: DateTime(timezone=True),
         date: Date,
-        dict[str, Any]: JSONB,
-        list[Any]: JSONB,
+        dict[str, Any]: JSONB(none_as_null=True),
+        list[Any]: JSONB(none_as_null=True),
     }
 
 

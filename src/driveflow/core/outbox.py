@@ -31,6 +31,7 @@ class Topic(StrEnum):
     BOOKING_RESCHEDULED = "booking.rescheduled"
     BOOKING_CANCELLED = "booking.cancelled"
     BOOKING_COMPLETED = "booking.completed"
+    BOOKING_FEE_WAIVED = "booking.fee_waived"
     BOOKING_NO_SHOW = "booking.no_show"
     BOOKING_HOLD_DUE = "booking.hold_due"
     LESSON_STARTED = "lesson.started"

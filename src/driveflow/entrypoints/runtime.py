@@ -1,9 +1,12 @@
 """The database a process runs on: the configured one, or the embedded server started for it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
+import structlog
 from sqlalchemy import text
 
 from driveflow.core.db import APP_ROLE, Database
@@ -11,6 +14,11 @@ from driveflow.core.errors import OperatorError
 from driveflow.core.settings import Settings
 from driveflow.entrypoints.migrate import head_revision
 from driveflow.integrations import embedded_postgres
+
+
+WATCH_S = 1.0
+
+log = structlog.get_logger()
 
 
 class StartError(OperatorError):
@@ -24,7 +32,12 @@ class Addresses:
     owner: str
     app: str
     worker: str
-    embedded: bool
+    embedded_in: Path | None
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the server is the embedded one."""
+        return self.embedded_in is not None
 
     def web_database(self, pool_size: int) -> Database:
         """Open the pool of the web role."""
@@ -35,23 +48,52 @@ class Addresses:
 def database_addresses(settings: Settings) -> Iterator[Addresses]:
     """Yield the addresses in use; without `database_url` the embedded server runs meanwhile."""
     if settings.database_url is not None:
-        yield _addresses(settings, settings.database_url, embedded=False)
+        yield _addresses(settings, settings.database_url, embedded_in=None)
         return
     if settings.app_database_url is not None:
         # The owner's address is needed to migrate only; a web process may run without knowing it.
-        yield _addresses(settings, settings.app_database_url, embedded=False)
+        yield _addresses(settings, settings.app_database_url, embedded_in=None)
         return
-    with embedded_postgres.start(settings.data_dir.resolve()) as server:
-        yield _addresses(settings, server.url(), embedded=True)
+    data_dir = settings.data_dir.resolve()
+    with embedded_postgres.start(data_dir) as server:
+        yield _addresses(settings, server.url(), embedded_in=data_dir)
 
 
-def _addresses(settings: Settings, owner: str, *, embedded: bool) -> Addresses:
+def _addresses(settings: Settings, owner: str, *, embedded_in: Path | None) -> Addresses:
     return Addresses(
         owner=owner,
         app=settings.app_database_url or owner,
         worker=settings.worker_database_url or owner,
-        embedded=embedded,
+        embedded_in=embedded_in,
     )
+
+
+@asynccontextmanager
+async def embedded_server_kept_up(addresses: Addresses) -> AsyncIterator[None]:
+    """Start the embedded server again when it dies while the block runs; nothing for a configured one."""
+    if addresses.embedded_in is None:
+        yield
+        return
+    with ExitStack() as claims:
+        watch = asyncio.create_task(_watch(addresses.embedded_in, claims))
+        try:
+            yield
+        finally:
+            watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await watch
+
+
+async def _watch(data_dir: Path, claims: ExitStack) -> None:
+    while True:
+        await asyncio.sleep(WATCH_S)
+        if embedded_postgres.running_url(data_dir) is not None:
+            continue
+        log.warning("the embedded database is down; starting it again")
+        try:
+            claims.enter_context(await asyncio.to_thread(embedded_postgres.start, data_dir))
+        except OperatorError as error:
+            log.error("the embedded database does not start", error=str(error))
 
 
 _WHO_AM_I = """

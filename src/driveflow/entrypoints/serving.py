@@ -11,7 +11,13 @@ from fastapi import FastAPI
 from driveflow.core.settings import Settings
 from driveflow.entrypoints.app import create_app
 from driveflow.entrypoints.migrate import migrate
-from driveflow.entrypoints.runtime import Addresses, StartError, refuse_dangerous_role, refuse_old_schema
+from driveflow.entrypoints.runtime import (
+    Addresses,
+    StartError,
+    embedded_server_kept_up,
+    refuse_dangerous_role,
+    refuse_old_schema,
+)
 from driveflow.entrypoints.worker.loop import run_worker
 
 GRACEFUL_SHUTDOWN_S = 15
@@ -59,7 +65,8 @@ async def serve(
             ),
             lambda: on_ready(_address(settings, listener)) if on_ready else None,
         )
-        await server.serve(sockets=[listener])
+        async with embedded_server_kept_up(addresses):
+            await server.serve(sockets=[listener])
     finally:
         await database.dispose()
 

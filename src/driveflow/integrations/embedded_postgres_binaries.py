@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from driveflow.core.errors import DriveFlowError
+from driveflow.core.errors import OperatorError
 
 OLDEST_MAJOR = 15
 _INSTALLED_PATTERNS = (
@@ -32,10 +32,8 @@ _COPIED_PROGRAMS = ("postgres", "initdb")
 _NOT_COPIED = shutil.ignore_patterns("*.a", "pgxs", "pkgconfig", "doc")
 
 
-class EmbeddedPostgresError(DriveFlowError):
+class EmbeddedPostgresError(OperatorError):
     """The embedded server cannot be used; the message says why and what to do about it."""
-
-    code = "embedded_postgres"
 
 
 @dataclass(frozen=True, slots=True)

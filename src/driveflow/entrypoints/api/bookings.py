@@ -111,6 +111,7 @@ class BookingOut(Output):
     cancelled_by: str | None
     cancel_reason: str | None
     fee_cents: int | None
+    fee_waived_at: InstantOut | None
     fee_waived_by: UUID | None
     created_at: InstantOut
     updated_at: InstantOut
@@ -278,9 +279,13 @@ async def confirm_booking(ctx: Ctx, booking_id: UUID) -> BookingOut:
 
 
 class CancelIn(Input):
-    """Why; `fee_cents` only for a lesson that had begun."""
+    """Why; `fee_cents` only for a lesson that had begun.
+
+    `for_student`: staff take the student's call, so the student's fee applies (and may be waived).
+    """
 
     reason: Line | None = None
+    for_student: bool = False
     waive_fee: bool = False
     fee_cents: Annotated[int, Field(ge=0, le=100_000_000)] | None = None
 
@@ -293,10 +298,24 @@ async def cancel_booking(ctx: Ctx, booking_id: UUID, body: CancelIn) -> BookingO
         ctx.actor,
         booking_id,
         reason=body.reason,
+        for_student=body.for_student,
         waive_fee=body.waive_fee,
         fee_cents=body.fee_cents,
         now=ctx.now,
     )
+    return BookingOut.model_validate(booking)
+
+
+class WaiveIn(Input):
+    """Why the school waives the fee."""
+
+    reason: Annotated[Line, Field(min_length=1)]
+
+
+@router.post("/{booking_id}/waive-fee", tags=["bookings"])
+async def waive_fee(ctx: Ctx, booking_id: UUID, body: WaiveIn) -> BookingOut:
+    """Waive the fee of a booking that was cancelled or missed."""
+    booking, _ = await moves.waive_fee(ctx.session, ctx.actor, booking_id, reason=body.reason, now=ctx.now)
     return BookingOut.model_validate(booking)
 
 
@@ -314,9 +333,15 @@ class CancellationQuoteOut(Output):
 
 
 @router.get("/{booking_id}/cancellation-quote", tags=["bookings"])
-async def quote_cancellation(ctx: Ctx, booking_id: UUID) -> CancellationQuoteOut:
+async def quote_cancellation(
+    ctx: Ctx,
+    booking_id: UUID,
+    for_student: Annotated[bool, Query(description="For staff: what the student would pay")] = False,
+) -> CancellationQuoteOut:
     """Return what cancelling would cost the caller now."""
-    booking, quote = await moves.quote_cancellation(ctx.session, ctx.actor, booking_id, now=ctx.now)
+    booking, quote = await moves.quote_cancellation(
+        ctx.session, ctx.actor, booking_id, for_student=for_student, now=ctx.now
+    )
     return CancellationQuoteOut(
         booking_id=booking.id,
         price_cents=quote.price_cents,

@@ -276,6 +276,15 @@ async def run_worker(
         await database.dispose()
 
 
+async def run_worker_once(settings: Settings, database_url: str) -> None:
+    """Handle all that is due now, then return."""
+    database = Database(database_url, role=WORKER_ROLE, pool_size=POOL_SIZE)
+    try:
+        await Worker(database, settings).run_until_idle()
+    finally:
+        await database.dispose()
+
+
 def _count(batch: Batch) -> None:
     for topic, number in batch.claimed.acknowledged.items():
         EVENTS.labels(topic.value, "handled").inc(number)

@@ -661,6 +661,7 @@ def _create_tables() -> None:
         sa.Column("cancelled_by", sa.Text(), nullable=True),
         sa.Column("cancel_reason", sa.Text(), nullable=True),
         sa.Column("fee_cents", sa.Integer(), nullable=True),
+        sa.Column("fee_waived_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("fee_waived_by", sa.Uuid(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
