@@ -36,6 +36,8 @@ class MigrationError(OperatorError):
 async def migrate(url: str, *, target: str = "head") -> str:
     """Bring the database at `url` (the owner's address) to `target`; return the revision it then has.
 
+    Only the newest schema gets its partitions and PostGIS's column: earlier ones are a step on the way.
+
     Safe to run again and from several processes at once. Raises MigrationError.
     """
     engine = create_async_engine(async_url(url), poolclass=pool.NullPool)
@@ -46,7 +48,8 @@ async def migrate(url: str, *, target: str = "head") -> str:
             await _create_roles(connection)
             await connection.run_sync(_upgrade, target)
             await connection.commit()
-            await _prepare(connection)
+            if target == "head":
+                await _prepare(connection)
             return await connection.run_sync(current_revision) or ""
     finally:
         await engine.dispose()
