@@ -48,13 +48,14 @@ def business_number(value: str, field: str = "abn") -> str:
 
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _SLUG_LENGTH = 60
+_MADE_SLUG_LENGTH = 50  # leaves room for a number
 
 
 def slug_of(name: str) -> str:
     """Return a slug made of a name: lower-case ASCII words joined by hyphens; `school` when none is left."""
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     words = re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")
-    return words[:_SLUG_LENGTH].strip("-") or "school"
+    return words[:_MADE_SLUG_LENGTH].strip("-") or "school"
 
 
 def checked_slug(value: str, field: str = "slug") -> str:

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from driveflow.core.clock import utc_now
-from driveflow.core.errors import ConflictError, NotFoundError
+from driveflow.core.errors import ConflictError, DriveFlowError, NotFoundError
 from driveflow.core.ids import new_id
 
 APP_ROLE = "driveflow_app"
@@ -226,7 +226,7 @@ def check_version(current: int, given: int) -> None:
 
 
 @contextmanager
-def constraint_as(name: str, error: ConflictError) -> Iterator[None]:
+def constraint_as(name: str, error: DriveFlowError) -> Iterator[None]:
     """Turn the violation of the named constraint into `error`; others pass through."""
     try:
         yield

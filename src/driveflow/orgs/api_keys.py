@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from driveflow.core.actor import Actor, Permission, Role, require
 from driveflow.core.audit import Action, record
 from driveflow.core.db import constraint_as, get_or_404
-from driveflow.core.errors import ConflictError, ForbiddenError, InvalidInputError
+from driveflow.core.errors import ForbiddenError, InvalidInputError, NotFoundError
 from driveflow.orgs.models import ApiKey
 
 PREFIX = "dfk_"
@@ -104,7 +104,7 @@ async def create_key(
     """Make a key of the actor's school.
 
     Raises ForbiddenError when an admin asks for an owner's key, InvalidInputError when the person of an
-    instructor's, student's or guardian's key is missing, superfluous or unknown.
+    instructor's, student's or guardian's key is not given or superfluous, NotFoundError for an unknown one.
     """
     require(actor, Permission.API_KEYS_MANAGE)
     if role == Role.OWNER and actor.role == Role.ADMIN:
@@ -135,13 +135,16 @@ async def create_key(
     )
     session.add(row)
     person = role.value if role in people else ""
-    with constraint_as(
-        f"api_keys_org_id_{person}_id_fkey",
-        ConflictError(f"There is no {person} with this id in the school.", code="unknown_person"),
-    ):
+    with constraint_as(f"api_keys_org_id_{person}_id_fkey", NotFoundError()):
         await session.flush()
     record(
-        session, actor, Action.API_KEY_CREATED, "ApiKey", row.id, now=now, after={"name": name, "role": role.value}
+        session,
+        actor,
+        Action.API_KEY_CREATED,
+        "ApiKey",
+        row.id,
+        now=now,
+        after={"name": name, "role": role.value},
     )
     return NewKey(row, secret)
 

@@ -53,8 +53,9 @@ async def create_org(
     The session's transaction is the new school's from then on. `settings` may hold any field of a school.
     Raises ConflictError `slug_taken` for a chosen slug; a slug made from the name gets a number instead.
     """
-    org = Org(id=new_id(), name=name, slug=slug or await _free_slug(session, name))
-    for field, value in _checked(settings).items():
+    org = Org(id=new_id(), name=name)
+    chosen = {"slug": slug if slug is not None else await _free_slug(session, name)}
+    for field, value in _checked({**settings, **chosen}).items():
         setattr(org, field, value)
     session.add(org)
     with constraint_as("orgs_slug_key", _slug_taken()):

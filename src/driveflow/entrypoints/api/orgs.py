@@ -8,11 +8,12 @@ from pydantic import Field
 
 from driveflow.bookings.cancellation import parse_tiers
 from driveflow.core.actor import Role
+from driveflow.core.db import set_tenant
 from driveflow.entrypoints.api.schemas import (
     PROBLEMS,
+    Input,
     InstantIn,
     InstantOut,
-    Input,
     Line,
     Name,
     Output,
@@ -53,9 +54,7 @@ class OrgFields(Input):
     def settings(self) -> dict[str, Any]:
         """Return the fields sent, null only where a school may have none, tiers checked by their rule."""
         sent = {
-            field: value
-            for field, value in self.changes().items()
-            if value is not None or field == "abn"
+            field: value for field, value in self.changes().items() if value is not None or field == "abn"
         }
         if "cancellation_tiers" in sent:
             sent["cancellation_tiers"] = parse_tiers(sent["cancellation_tiers"]).to_json()
@@ -165,6 +164,9 @@ async def create_org(ctx: Ctx, body: OrgCreate) -> OrgCreatedOut:
     key = await api_keys.create_key(
         ctx.session, owner, name="First key", role=Role.OWNER, user_id=founder.id, now=ctx.now
     )
+    # The answer to an Idempotency-Key is kept in the caller's school, not in the new one.
+    await ctx.session.flush()
+    await set_tenant(ctx.session, ctx.actor.org_id)
     return OrgCreatedOut(**OrgOut.model_validate(org).model_dump(), api_key=key.secret)
 
 
@@ -225,9 +227,7 @@ async def invite_member(ctx: Ctx, body: MemberIn) -> MemberOut:
 
 
 @router.patch("/members/{member_id}", tags=["members"])
-async def change_member(
-    ctx: Ctx, member_id: UUID, body: MemberUpdate
-) -> MemberOut:
+async def change_member(ctx: Ctx, member_id: UUID, body: MemberUpdate) -> MemberOut:
     """Give a member another role."""
     member = await members.change_role(ctx.session, ctx.actor, member_id, role=Role(body.role), now=ctx.now)
     return MemberOut.model_validate(member)
