@@ -50,9 +50,10 @@ def database_addresses(settings: Settings) -> Iterator[Addresses]:
     if settings.database_url is not None:
         yield _addresses(settings, settings.database_url, embedded_in=None)
         return
-    if settings.app_database_url is not None:
-        # The owner's address is needed to migrate only; a web process may run without knowing it.
-        yield _addresses(settings, settings.app_database_url, embedded_in=None)
+    own_address = settings.app_database_url or settings.worker_database_url
+    if own_address is not None:
+        # The owner's address is needed to migrate only; a web or worker process may run without knowing it.
+        yield _addresses(settings, own_address, embedded_in=None)
         return
     data_dir = settings.data_dir.resolve()
     with embedded_postgres.start(data_dir) as server:
