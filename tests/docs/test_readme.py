@@ -3,6 +3,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from support import readme
 from support.embedded_server import open_folder
 

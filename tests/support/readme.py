@@ -1,4 +1,4 @@
-"""README.md as a test and its script see it: the walk's blocks with their outputs, and the settings' table."""
+"""README.md as a test and its script see it: the walk with its outputs, and the table of settings."""
 
 import os
 import re
