@@ -142,7 +142,7 @@ async def test_a_key_that_is_none_is_refused_without_a_hint_at_what_is_wrong(
     other_secret = other_school.key.removeprefix("dfk_")
     swapped = "A" if secret[-1] != "A" else "B"
     answers = [
-        await http.get(ME, headers={"Authorization": f"Bearer {key}".encode("latin-1")})
+        await http.get(ME, headers={b"Authorization": f"Bearer {key}".encode("latin-1")})
         for key in (
             "dfk_",
             "nonsense",

@@ -12,7 +12,15 @@ from driveflow.core.errors import InvalidInputError
 
 # The region in which a number without a country code is read, by currency's country: a school's own region
 # is not stored, and its currency tells the country well enough for the countries that have their own.
-_REGION_OF_CURRENCY = {"AUD": "AU", "NZD": "NZ", "GBP": "GB", "USD": "US", "CAD": "CA", "SGD": "SG", "ZAR": "ZA"}
+_REGION_OF_CURRENCY = {
+    "AUD": "AU",
+    "NZD": "NZ",
+    "GBP": "GB",
+    "USD": "US",
+    "CAD": "CA",
+    "SGD": "SG",
+    "ZAR": "ZA",
+}
 
 
 def email_address(value: str, field: str = "email") -> str:
@@ -39,7 +47,7 @@ def phone_number(value: str, currency: str, field: str = "phone") -> str:
 
 
 def business_number(value: str, field: str = "abn") -> str:
-    """Return an Australian Business Number as 11 digits, checked by its checksum (Australian Business Register)."""
+    """Return an Australian Business Number as 11 digits, checked by the checksum of the ABN register."""
     try:
         return str(abn_number.validate(value))
     except NumberError as error:
