@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from driveflow import __version__
@@ -37,7 +37,12 @@ from driveflow.entrypoints.rate_limits import RateLimits
 from driveflow.entrypoints.wakeup import Wakeup
 
 API_PREFIX = "/api/v1"
+# Routes are looked through in this order, and again on each level of routers: one level, hot jobs first.
 API_ROUTERS = (
+    slots.router,
+    bookings.hot_router,
+    bookings.router,
+    trips.router,
     orgs.caller_router,
     orgs.router,
     instructors.router,
@@ -45,11 +50,7 @@ API_ROUTERS = (
     students.router,
     guardians.router,
     catalog.router,
-    slots.router,
-    bookings.hot_router,
-    bookings.router,
     lessons.router,
-    trips.router,
     audit.router,
 )
 
@@ -99,10 +100,8 @@ def create_app(
         clock=clock,
         on_commit=wakeup.ring,
     )
-    api = APIRouter(prefix=API_PREFIX)
     for router in API_ROUTERS:
-        api.include_router(router)
-    app.include_router(api)
+        app.include_router(router, prefix=API_PREFIX)
     app.include_router(gps.router)
     app.include_router(operations.router)
     app.include_router(docs.router)
