@@ -1,11 +1,12 @@
 """Lessons on the road for tests: booked, started, recorded over the API."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from support.schools import Client, Ready, School
 
+QUARTER = timedelta(minutes=15)
 METRES_PER_DEGREE = 111_195.08
 
 
@@ -50,7 +51,9 @@ class Drive:
 async def booked_drive(school: School, ready: Ready | None = None, *, in_hours: float = 24) -> Drive:
     """Book a lesson as the owner; its instructor gets a key."""
     ready = ready or await school.ready()
-    booking = await school.book(ready, school.clock.now + timedelta(hours=in_hours))
+    earliest = school.clock.now + timedelta(hours=in_hours)
+    # Lessons start on the quarter hour.
+    booking = await school.book(ready, earliest + (datetime.min.replace(tzinfo=UTC) - earliest) % QUARTER)
     instructor = await school.as_role("instructor", instructor_id=ready.instructor["id"])
     return Drive(school, ready, booking, instructor)
 

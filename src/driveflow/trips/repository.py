@@ -22,6 +22,9 @@ _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 # A point is stored at most CLOCK_TOLERANCE ahead of our clock; the rest is for clocks of several servers.
 AHEAD: Final = CLOCK_TOLERANCE + timedelta(minutes=5)
 
+# Fixes further apart than this are not compared; with constant bounds the months to look at are known early.
+_LONGEST_SILENCE = timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True)
 class TripState:
@@ -39,27 +42,29 @@ class TripState:
 # FOR SHARE makes a stop wait for the batches that are being stored, so that it measures all points.
 _STATE = """
 SELECT t.id, t.lesson_id, l.instructor_id, t.started_at, t.ended_at,
-    p.ts, p.lat, p.lng, p.speed_kph, p.accuracy_m, f.ts, f.lat, f.lng, f.speed_kph, f.accuracy_m
+    newest.ts, newest.lat, newest.lng, newest.speed_kph, newest.accuracy_m
 FROM trips t
 JOIN lessons l ON l.org_id = t.org_id AND l.id = t.lesson_id
 LEFT JOIN LATERAL (
     SELECT ts, lat::float8 AS lat, lng::float8 AS lng, speed_kph::float8 AS speed_kph, accuracy_m
     FROM trip_points
-    WHERE org_id = $1 AND trip_id = t.id AND ts >= t.started_at - interval '1 minute' AND ts <= $3
+    WHERE org_id = $1 AND trip_id = t.id AND ts >= $3 AND ts <= $4
     ORDER BY ts DESC LIMIT 1
-) p ON true
-LEFT JOIN LATERAL (
-    SELECT ts, lat::float8 AS lat, lng::float8 AS lng, speed_kph::float8 AS speed_kph, accuracy_m
-    FROM trip_points
-    WHERE org_id = $1 AND trip_id = t.id AND ts >= $4 AND ts <= $5
-    ORDER BY ts LIMIT 1
-) f ON true
+) newest ON true
 WHERE t.org_id = $1 AND t.{key} = $2
 FOR {lock} OF t
 """
 _STATE_BY_ID = _STATE.format(key="id", lock="SHARE")
 _STATE_BY_TOKEN = _STATE.format(key="device_token_hash", lock="SHARE")
 _STATE_TO_CHANGE = _STATE.format(key="id", lock="NO KEY UPDATE")
+
+_NEAREST = """
+SELECT ts, lat::float8, lng::float8, speed_kph::float8, accuracy_m FROM trip_points
+WHERE org_id = $1 AND trip_id = $2 AND ts >= $3 AND ts <= $4
+ORDER BY ts {order} LIMIT 1
+"""
+_LAST_OF = _NEAREST.format(order="DESC")
+_FIRST_OF = _NEAREST.format(order="ASC")
 
 _INSERT_POINTS = """
 INSERT INTO trip_points (org_id, trip_id, ts, lat, lng, speed_kph, accuracy_m)
@@ -129,19 +134,23 @@ async def _state(
     # A nonsensical time of a phone must not leave the database's calendar; judging refuses it.
     first = min(max(fixes[0].ts, _EARLIEST), latest) if fixes else now
     last = min(max(fixes[-1].ts, _EARLIEST), latest) if fixes else now
-    row = await connection.fetchrow(query, org_id, key, first, last, latest)
+    since = first - _LONGEST_SILENCE
+    row = await connection.fetchrow(query, org_id, key, since, latest)
     if row is None:
         return None
-    trip_id, lesson_id, instructor_id, started_at, ended_at, *around = row
-    return TripState(
-        trip_id,
-        lesson_id,
-        instructor_id,
-        started_at,
-        ended_at,
-        Fix(*around[:5]) if around[0] is not None else None,
-        Fix(*around[5:]) if around[5] is not None else None,
-    )
+    trip_id, lesson_id, instructor_id, started_at, ended_at, *newest = row
+    previous = Fix._make(newest) if newest[0] is not None else None
+    following = None
+    if previous is not None and previous.ts > first:
+        # The phone sends what it had buffered, or another phone was faster.
+        previous = await _nearest(connection, _LAST_OF, org_id, trip_id, since, first)
+        following = await _nearest(connection, _FIRST_OF, org_id, trip_id, last, latest)
+    return TripState(trip_id, lesson_id, instructor_id, started_at, ended_at, previous, following)
+
+
+async def _nearest(connection: asyncpg.Connection, query: str, *values: UUID | datetime) -> Fix | None:
+    row = await connection.fetchrow(query, *values)
+    return None if row is None else Fix._make(row)
 
 
 async def insert_points(

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from driveflow.bookings import moves
 from driveflow.bookings.lifecycle import BookingStatus, Cause
 from driveflow.bookings.models import Booking
-from driveflow.core.actor import Actor, Permission
+from driveflow.core.actor import Actor, Permission, scope_of
 from driveflow.core.audit import Action, record
 from driveflow.core.db import driver_connection, get_or_404
 from driveflow.core.errors import ConflictError
@@ -94,6 +94,7 @@ async def get_trip(
     lock: bool = False,
 ) -> Trip:
     """Return a trip on whose lesson the actor has a permission; one that is not its own looks missing."""
+    scope_of(actor, permission)
     trip = await get_or_404(session, Trip, actor.org_id, trip_id, lock=lock)
     await lessons.get_lesson(session, actor, trip.lesson_id, permission=permission)
     return trip

@@ -7,19 +7,18 @@ from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import Response
 
 from driveflow.entrypoints import hot
 from driveflow.entrypoints.api.schemas import InstantIn, InstantOut, Output, school_router
-from driveflow.entrypoints.deps import CREATED, Ctx, SafeRoute
+from driveflow.entrypoints.deps import CREATED, Ctx
 from driveflow.trips import formats, service
 from driveflow.trips.models import Trip
 from driveflow.trips.recording import record_batch
 from driveflow.trips.track import MAX_POINTS_PER_BATCH, Fix, RejectReason
 
 router = school_router()
-hot_router = APIRouter(route_class=SafeRoute)
 
 GPX = "application/gpx+xml"
 GEOJSON = "application/geo+json"
@@ -111,22 +110,33 @@ class RecordedOut(Output):
     rejected: list[RejectedOut]
 
 
-@hot_router.post(
-    "/trips/{trip_id}/points",
-    tags=["trips"],
-    response_model=RecordedOut,
-    openapi_extra=hot.msgspec_body(_Points),
-)
-async def add_points(request: Request, org_id: UUID, trip_id: UUID) -> Response:  # noqa: ARG001 - `enter` checks the school
+async def add_points(request: Request) -> Response:
     """Store up to 1,000 fixes of a trip, sorted by time; the same fix again is a duplicate, not an error.
 
     A stopped trip takes late batches with fixes from within its times. `Idempotency-Key` is not needed.
     """
     entry = await hot.enter(request)
+    trip_id = hot.path_id(request, "trip_id")
     points = await hot.decode_body(request, _POINTS)
     fixes = [Fix(point.ts, point.lat, point.lng, point.speed_kph, point.accuracy_m) for point in points]
     recorded = await record_batch(entry.services.database, entry.actor, trip_id, fixes, now=entry.now)
     return hot.json_response(recorded)
+
+
+async def _trip(trip_id: UUID) -> UUID:
+    return trip_id
+
+
+router.add_api_route(
+    "/trips/{trip_id}/points",
+    add_points,
+    methods=["POST"],
+    tags=["trips"],
+    dependencies=[Depends(_trip)],
+    response_model=RecordedOut,
+    openapi_extra=hot.msgspec_body(_Points),
+    route_class_override=hot.HotRoute,
+)
 
 
 class PointOut(Output):
@@ -214,6 +224,3 @@ def _gpx(trip: Trip, fixes: Sequence[Fix]) -> Response:
 def _geojson(trip: Trip, fixes: Sequence[Fix]) -> Response:
     properties = TripOut.model_validate(trip).model_dump(mode="json")
     return Response(msgspec.json.encode(formats.to_geojson(fixes, properties)), media_type=GEOJSON)
-
-
-router.include_router(hot_router)
