@@ -356,3 +356,14 @@ async def test_a_booking_and_its_events_are_written_together(
         "SELECT count(*) FROM outbox WHERE org_id = $1 AND topic LIKE 'booking.%'", school.org_id
     )
     assert count == 2
+
+
+async def test_the_version_may_come_in_the_header_if_match(school: School, ready: Ready) -> None:
+    booking = await school.book(ready, TOMORROW_9)
+    path = f"/bookings/{booking['id']}"
+    changed = await school.patch(path, {"notes": "x"}, headers={"If-Match": '"1"'})
+    assert changed["version"] == 2
+    await school.patch(path, {"notes": "y"}, headers={"If-Match": '"1"'}, expect=409)
+    for headers in ({}, {"If-Match": "*"}):
+        problem = await school.patch(path, {"notes": "y"}, headers=headers, expect=422)
+        assert problem["errors"][0]["field"] == "version"

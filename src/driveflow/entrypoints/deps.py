@@ -35,6 +35,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _TRIES = 4
 JSON_DEPTH_LIMIT = 32
+_ETAG = re.compile(r'"?([0-9]{1,9})"?')
 _JSON_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 
@@ -58,6 +59,19 @@ class Context:
     actor: Actor
     now: datetime
     services: Services
+    if_match: str | None
+
+    def version(self, changes: dict[str, Any]) -> int:
+        """Take the version out of the changes, or out of If-Match; raise InvalidInputError without either."""
+        version: int | None = changes.pop("version", None)
+        if version is not None:
+            return version
+        mark = _ETAG.fullmatch(self.if_match or "")
+        if mark is None:
+            raise InvalidInputError.of(
+                "version", 'Say which version you saw: `version` in the body, or the header If-Match: "3".'
+            )
+        return int(mark.group(1))
 
 
 def services_of(request: Request) -> Services:
@@ -139,7 +153,9 @@ def in_tenant_transaction(handler: Handler) -> Handler:
             refuse_deep_json(await request.body())
         key = request.headers.get("idempotency-key") if writes else None
         async with services.database.session(actor.org_id) as session:
-            request.scope["driveflow.context"] = Context(session, actor, now, services)
+            request.scope["driveflow.context"] = Context(
+                session, actor, now, services, request.headers.get("if-match")
+            )
             if key is None:
                 response = await handler(request)
             else:

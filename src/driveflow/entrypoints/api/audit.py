@@ -6,7 +6,15 @@ from uuid import UUID
 from fastapi import Query
 
 from driveflow.core import audit_trail
-from driveflow.entrypoints.api.schemas import InstantIn, InstantOut, Output, PageOut, Paging, page_out, school_router
+from driveflow.entrypoints.api.schemas import (
+    InstantIn,
+    InstantOut,
+    Output,
+    PageOut,
+    Paging,
+    page_out,
+    school_router,
+)
 from driveflow.entrypoints.deps import Ctx
 
 router = school_router()

@@ -17,22 +17,22 @@ from driveflow.entrypoints import hot
 from driveflow.entrypoints.api.audit import AuditOut
 from driveflow.entrypoints.api.schemas import (
     PROBLEMS,
+    Input,
     InstantIn,
     InstantOut,
-    Input,
     Line,
     Note,
     Output,
     PageOut,
-    Version,
+    Versioned,
     school_router,
 )
-from driveflow.entrypoints.deps import CREATED, Ctx, SafeRoute
+from driveflow.entrypoints.deps import CREATED, Ctx
 from driveflow.lessons import service as lessons
 from driveflow.trips import service as trips
 
 router = school_router("/bookings")
-hot_router = APIRouter(prefix="/orgs/{org_id}/bookings", route_class=SafeRoute, responses=PROBLEMS)
+hot_router = APIRouter(prefix="/orgs/{org_id}/bookings", route_class=hot.EnteredRoute, responses=PROBLEMS)
 
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
@@ -74,10 +74,9 @@ class BookingIn(Places):
     repeat: Repeat | None = None
 
 
-class BookingUpdate(Places):
+class BookingUpdate(Versioned, Places):
     """Changes of what is neither status nor time."""
 
-    version: Version
     notes: Note | None = None
 
 
@@ -172,9 +171,7 @@ async def create_booking(request: Request, org_id: UUID) -> Response:  # noqa: A
             )
             return _series_response(items)
         booking = await creation.create_booking(connection, entry.actor, wanted, now=entry.now)
-        return Response(
-            BookingOut.model_validate(booking).model_dump_json(), CREATED, media_type=hot.JSON
-        )
+        return Response(BookingOut.model_validate(booking).model_dump_json(), CREATED, media_type=hot.JSON)
 
     return await hot.run(request, entry, book, *creation.locks_for(entry.actor.org_id, wanted))
 
@@ -264,7 +261,7 @@ async def get_booking(ctx: Ctx, booking_id: UUID) -> BookingOut:
 async def update_booking(ctx: Ctx, booking_id: UUID, body: BookingUpdate) -> BookingOut:
     """Change notes and addresses."""
     changes = body.changes()
-    version = changes.pop("version")
+    version = ctx.version(changes)
     booking = await service.update_booking(
         ctx.session, ctx.actor, booking_id, changes, version=version, now=ctx.now
     )
@@ -354,12 +351,11 @@ async def quote_cancellation(
     )
 
 
-class RescheduleIn(Input):
+class RescheduleIn(Versioned):
     """The new time, and the version that the caller saw."""
 
     start_at: InstantIn
     instructor_id: UUID | None = None
-    version: Version
     override_hours: bool = False
 
 
@@ -371,7 +367,7 @@ async def reschedule_booking(ctx: Ctx, booking_id: UUID, body: RescheduleIn) -> 
         ctx.actor,
         booking_id,
         rescheduling.NewTime(body.start_at, body.instructor_id, body.override_hours),
-        version=body.version,
+        version=ctx.version(body.changes()),
         now=ctx.now,
     )
     return BookingOut.model_validate(booking)
@@ -431,5 +427,3 @@ async def list_booking_events(ctx: Ctx, booking_id: UUID) -> list[AuditOut]:
     """Return the booking's audit trail, oldest first."""
     trail: list[Any] = await service.events_of(ctx.session, ctx.actor, booking_id)
     return [AuditOut.model_validate(row) for row in trail]
-
-

@@ -20,7 +20,7 @@ from driveflow.entrypoints.api.schemas import (
     Output,
     PageOut,
     Paging,
-    Version,
+    Versioned,
     page_out,
     school_router,
 )
@@ -42,10 +42,9 @@ class ServiceIn(Input):
     active: bool = True
 
 
-class ServiceUpdate(Input):
+class ServiceUpdate(Versioned):
     """Changes of a service with the version they are based on; null clears the description."""
 
-    version: Version
     # The factories only make these optional: a field that was not sent is not among the changes.
     name: Annotated[Name, Field(default_factory=str)]
     description: Note | None = None
@@ -75,10 +74,9 @@ class RateCardIn(Input):
     valid_to: DayIn | None = None
 
 
-class RateCardUpdate(Input):
+class RateCardUpdate(Versioned):
     """Changes of a rate card with the version they are based on; null opens an end of its validity."""
 
-    version: Version
     # The factories only make these optional: a field that was not sent is not among the changes.
     name: Annotated[Name, Field(default_factory=str)]
     currency: Annotated[Currency, Field(default_factory=str)]
@@ -173,7 +171,7 @@ async def get_service(ctx: Ctx, service_id: UUID) -> ServiceOut:
 async def update_service(ctx: Ctx, service_id: UUID, body: ServiceUpdate) -> ServiceOut:
     """Change a service."""
     changes = body.changes()
-    version = changes.pop("version")
+    version = ctx.version(changes)
     row = await service.update_service(
         ctx.session, ctx.actor, service_id, changes, version=version, now=ctx.now
     )
@@ -209,7 +207,7 @@ async def get_rate_card(ctx: Ctx, rate_card_id: UUID) -> RateCardOut:
 async def update_rate_card(ctx: Ctx, rate_card_id: UUID, body: RateCardUpdate) -> RateCardOut:
     """Change a rate card."""
     changes = body.changes()
-    version = changes.pop("version")
+    version = ctx.version(changes)
     row = await rate_cards.update_card(
         ctx.session, ctx.actor, rate_card_id, changes, version=version, now=ctx.now
     )

@@ -16,7 +16,7 @@ from driveflow.entrypoints.api.schemas import (
     Paging,
     Phone,
     SearchText,
-    Version,
+    Versioned,
     page_out,
     school_router,
 )
@@ -37,10 +37,9 @@ class GuardianIn(Input):
     email: Email | None = None
 
 
-class GuardianUpdate(Input):
+class GuardianUpdate(Versioned):
     """Changes of a guardian with the version they are based on; null clears what may be empty."""
 
-    version: Version
     # The factory only makes it optional: a field that was not sent is not among the changes.
     full_name: Annotated[Name, Field(default_factory=str)]
     phone: Phone | None = None
@@ -125,7 +124,7 @@ async def get_guardian(ctx: Ctx, guardian_id: UUID) -> GuardianOut:
 async def update_guardian(ctx: Ctx, guardian_id: UUID, body: GuardianUpdate) -> GuardianOut:
     """Change a guardian."""
     changes = body.changes()
-    version = changes.pop("version")
+    version = ctx.version(changes)
     row = await guardians.update_guardian(
         ctx.session, ctx.actor, guardian_id, changes, version=version, now=ctx.now
     )

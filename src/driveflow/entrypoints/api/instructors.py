@@ -16,7 +16,7 @@ from driveflow.entrypoints.api.schemas import (
     PageOut,
     Paging,
     Phone,
-    Version,
+    Versioned,
     school_router,
 )
 from driveflow.entrypoints.deps import CREATED, NO_CONTENT, Ctx
@@ -38,10 +38,9 @@ class InstructorIn(Input):
     fee_bps: FeeBps | None = None
 
 
-class InstructorUpdate(Input):
+class InstructorUpdate(Versioned):
     """Changes of an instructor with the version they are based on; null clears what may be empty."""
 
-    version: Version
     # The factories only make these optional: a field that was not sent is not among the changes.
     display_name: Annotated[Name, Field(default_factory=str)]
     phone: Phone | None = None
@@ -100,7 +99,7 @@ async def get_instructor(ctx: Ctx, instructor_id: UUID) -> InstructorOut:
 async def update_instructor(ctx: Ctx, instructor_id: UUID, body: InstructorUpdate) -> InstructorOut:
     """Change an instructor."""
     changes: dict[str, Any] = body.changes()
-    version = changes.pop("version")
+    version = ctx.version(changes)
     row = await instructors.update_instructor(
         ctx.session, ctx.actor, instructor_id, changes, version=version, now=ctx.now
     )

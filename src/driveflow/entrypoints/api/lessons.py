@@ -7,14 +7,13 @@ from fastapi import Query
 from pydantic import Field
 
 from driveflow.entrypoints.api.schemas import (
-    Input,
     InstantIn,
     InstantOut,
     Note,
     Output,
     PageOut,
     Paging,
-    Version,
+    Versioned,
     page_out,
     school_router,
 )
@@ -26,10 +25,9 @@ router = school_router()
 Rating = Annotated[int, Field(ge=1, le=5)]
 
 
-class LessonUpdate(Input):
+class LessonUpdate(Versioned):
     """Changes of a lesson with the version they are based on; null takes a rating or notes back."""
 
-    version: Version
     rating: Rating | None = None
     notes: Note | None = None
 
@@ -87,7 +85,7 @@ async def get_lesson(ctx: Ctx, lesson_id: UUID) -> LessonOut:
 async def update_lesson(ctx: Ctx, lesson_id: UUID, body: LessonUpdate) -> LessonOut:
     """Rate a lesson and keep notes on it."""
     changes = body.changes()
-    version = changes.pop("version")
+    version = ctx.version(changes)
     lesson = await service.update_lesson(
         ctx.session, ctx.actor, lesson_id, changes, version=version, now=ctx.now
     )

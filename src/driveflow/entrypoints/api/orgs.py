@@ -17,7 +17,7 @@ from driveflow.entrypoints.api.schemas import (
     Line,
     Name,
     Output,
-    Version,
+    Versioned,
     school_router,
 )
 from driveflow.entrypoints.deps import CREATED, NO_CONTENT, Ctx, TenantRoute
@@ -68,10 +68,9 @@ class OrgCreate(OrgFields):
     slug: Annotated[str, Field(max_length=60)] | None = None
 
 
-class OrgUpdate(OrgFields):
+class OrgUpdate(Versioned, OrgFields):
     """Changes of a school with the version they are based on."""
 
-    version: Version
     name: Name | None = None
     slug: Annotated[str, Field(max_length=60)] | None = None
 
@@ -180,7 +179,7 @@ async def get_org(ctx: Ctx) -> OrgOut:
 async def update_org(ctx: Ctx, body: OrgUpdate) -> OrgOut:
     """Change the school's settings."""
     changes = body.settings()
-    version = changes.pop("version")
+    version = ctx.version(changes)
     return OrgOut.model_validate(
         await service.update_org(ctx.session, ctx.actor, changes, version=version, now=ctx.now)
     )

@@ -61,6 +61,12 @@ class Input(BaseModel):
         return self.model_dump(exclude_unset=True)
 
 
+class Versioned(Input):
+    """Base of changes: `version` is the one they are based on; it may come as `If-Match: "3"` instead."""
+
+    version: Version | None = None
+
+
 class Output(BaseModel):
     """Base of answers; reads attributes of rows."""
 

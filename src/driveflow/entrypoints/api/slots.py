@@ -15,9 +15,8 @@ from driveflow.bookings.slot_search import FreeSlots, SlotQuery, find_slots
 from driveflow.core import clock
 from driveflow.entrypoints import hot
 from driveflow.entrypoints.api.schemas import PROBLEMS, DayIn, InstantIn, Output
-from driveflow.entrypoints.deps import SafeRoute
 
-router = APIRouter(prefix="/orgs/{org_id}", route_class=SafeRoute, responses=PROBLEMS)
+router = APIRouter(prefix="/orgs/{org_id}", route_class=hot.EnteredRoute, responses=PROBLEMS)
 
 Bound = Annotated[InstantIn | DayIn, Field(union_mode="left_to_right")]
 

@@ -18,7 +18,7 @@ from driveflow.entrypoints.api.schemas import (
     Paging,
     Phone,
     SearchText,
-    Version,
+    Versioned,
     page_out,
     school_router,
 )
@@ -38,10 +38,9 @@ class StudentIn(Input):
     notes: Note | None = None
 
 
-class StudentUpdate(Input):
+class StudentUpdate(Versioned):
     """Changes of a student with the version they are based on; null clears what may be empty."""
 
-    version: Version
     # The factory only makes it optional: a field that was not sent is not among the changes.
     full_name: Annotated[Name, Field(default_factory=str)]
     phone: Phone | None = None
@@ -88,7 +87,7 @@ async def get_student(ctx: Ctx, student_id: UUID) -> StudentOut:
 async def update_student(ctx: Ctx, student_id: UUID, body: StudentUpdate) -> StudentOut:
     """Change a student."""
     changes = body.changes()
-    version = changes.pop("version")
+    version = ctx.version(changes)
     row = await students.update_student(
         ctx.session, ctx.actor, student_id, changes, version=version, now=ctx.now
     )
