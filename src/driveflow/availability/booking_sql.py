@@ -20,7 +20,8 @@ WHERE a.org_id = {org} AND a.instructor_id = {instructor}
 
 EXCEPTIONS = """
 SELECT string_agg(
-    concat_ws(',', x.date, x.is_available::int, coalesce(x.start_minute::text, '-'), coalesce(x.end_minute::text, '-')),
+    concat_ws(',', x.date, x.is_available::int,
+        coalesce(x.start_minute::text, '-'), coalesce(x.end_minute::text, '-')),
     ';' ORDER BY x.date)
 FROM availability_exceptions x
 WHERE x.org_id = {org} AND x.instructor_id = {instructor} AND x.date BETWEEN {first_day} AND {last_day}

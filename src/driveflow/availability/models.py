@@ -19,7 +19,9 @@ class InstructorAvailability(Base, TenantMixin, TimestampsMixin):
         ),
         Index(None, "org_id", "instructor_id", "day_of_week"),
         CheckConstraint("day_of_week BETWEEN 0 AND 6", name="day_of_week"),
-        CheckConstraint("0 <= start_minute AND start_minute < end_minute AND end_minute <= 1440", name="window"),
+        CheckConstraint(
+            "0 <= start_minute AND start_minute < end_minute AND end_minute <= 1440", name="window"
+        ),
         CheckConstraint("effective_from <= effective_to", name="effective"),
     )
 
@@ -41,7 +43,9 @@ class AvailabilityException(Base, TenantMixin, CreatedMixin):
         ),
         UniqueConstraint("org_id", "instructor_id", "date"),
         CheckConstraint("(start_minute IS NULL) = (end_minute IS NULL)", name="both_minutes"),
-        CheckConstraint("0 <= start_minute AND start_minute < end_minute AND end_minute <= 1440", name="window"),
+        CheckConstraint(
+            "0 <= start_minute AND start_minute < end_minute AND end_minute <= 1440", name="window"
+        ),
     )
 
     instructor_id: Mapped[UUID]

@@ -19,7 +19,7 @@ def lock_statements(org_id: UUID, instructor_ids: list[UUID], student_id: UUID) 
 
 def _lock(table: str, org_id: UUID, row_id: UUID) -> str:
     return (
-        f"SELECT FROM {table} WHERE org_id = '{UUID(int=org_id.int)}' AND id = '{UUID(int=row_id.int)}' "  # noqa: S608 - typed UUIDs
+        f"SELECT FROM {table} WHERE org_id = '{UUID(int=org_id.int)}' AND id = '{UUID(int=row_id.int)}' "
         "FOR NO KEY UPDATE"
     )
 
