@@ -8,7 +8,7 @@ the second transaction, and hence a `Database` where other services take a sessi
 Sending a batch again is harmless: a fix is known by its trip and time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -21,6 +21,8 @@ from driveflow.core.errors import NotFoundError
 from driveflow.trips import device_tokens, repository
 from driveflow.trips.repository import TripState
 from driveflow.trips.track import CLOCK_TOLERANCE, Fix, Rejection, judge_batch, measure
+
+_Find = Callable[[asyncpg.Connection], Awaitable[TripState]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +42,14 @@ async def record_batch(
     Raises NotFoundError for a trip that is missing or of somebody else's lesson.
     """
     scope = scope_of(actor, Permission.TRIPS_WRITE)
-    async with database.connection(actor.org_id) as connection:
+
+    async def find(connection: asyncpg.Connection) -> TripState:
         state = await repository.state_by_id(connection, actor.org_id, trip_id, fixes, now=now)
         if state is None or (scope is Scope.OWN and not actor.is_instructor(state.instructor_id)):
             raise NotFoundError
-        if state.ended_at is None:
-            return await _store(connection, actor.org_id, state, fixes, now)
-    return await _record_late(database, actor.org_id, state, fixes, now)
+        return state
+
+    return await _record(database, actor.org_id, find, fixes, now)
 
 
 async def record_from_device(
@@ -59,14 +62,31 @@ async def record_from_device(
     org_id = device_tokens.org_of_token(device_token)
     if org_id is None:
         raise NotFoundError
-    async with database.connection(org_id) as connection:
-        state = await repository.state_by_token(
-            connection, org_id, device_tokens.hash_of(device_token), fixes, now=now
-        )
+    token_hash = device_tokens.hash_of(device_token)
+
+    async def find(connection: asyncpg.Connection) -> TripState:
+        state = await repository.state_by_token(connection, org_id, token_hash, fixes, now=now)
         if state is None:
             raise NotFoundError
-        if state.ended_at is None:
-            return await _store(connection, org_id, state, fixes, now)
+        return state
+
+    return await _record(database, org_id, find, fixes, now)
+
+
+async def _record(
+    database: Database, org_id: UUID, find: _Find, fixes: Sequence[Fix], now: datetime
+) -> Recorded:
+    try:
+        async with database.connection(org_id) as connection:
+            state = await find(connection)
+            if state.ended_at is None:
+                return await _store(connection, org_id, state, fixes, now, may_be_known=not state.is_newest)
+    except asyncpg.UniqueViolationError:
+        # The same batch came twice at once, and the other request was faster.
+        async with database.connection(org_id) as connection:
+            state = await find(connection)
+            if state.ended_at is None:
+                return await _store(connection, org_id, state, fixes, now, may_be_known=True)
     return await _record_late(database, org_id, state, fixes, now)
 
 
@@ -78,7 +98,7 @@ async def _record_late(
         state = await repository.lock_state(connection, org_id, seen.lesson_id, seen.trip_id, fixes, now=now)
         if state is None or state.ended_at is None:
             raise NotFoundError
-        recorded = await _store(connection, org_id, state, fixes, now)
+        recorded = await _store(connection, org_id, state, fixes, now, may_be_known=True)
         if recorded.accepted:
             track = await repository.track(
                 connection,
@@ -94,7 +114,13 @@ async def _record_late(
 
 
 async def _store(
-    connection: asyncpg.Connection, org_id: UUID, state: TripState, fixes: Sequence[Fix], now: datetime
+    connection: asyncpg.Connection,
+    org_id: UUID,
+    state: TripState,
+    fixes: Sequence[Fix],
+    now: datetime,
+    *,
+    may_be_known: bool,
 ) -> Recorded:
     verdict = judge_batch(
         fixes,
@@ -106,5 +132,7 @@ async def _store(
     )
     new = 0
     if verdict.accepted:
-        new = await repository.insert_points(connection, org_id, state.trip_id, verdict.accepted)
+        new = await repository.insert_points(
+            connection, org_id, state.trip_id, verdict.accepted, may_be_known=may_be_known
+        )
     return Recorded(new, verdict.duplicates + len(verdict.accepted) - new, verdict.rejected)
