@@ -7,18 +7,19 @@ import asyncio
 import os
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+from driveflow.entrypoints.migrate import migrate, pending_changes
 from support.databases import Cluster
 
-from driveflow.entrypoints.migrate import migrate, pending_changes
 
-
-def main() -> int:
-    """Return 0 when models and migrations agree."""
+@contextmanager
+def new_database() -> Iterator[str]:
+    """Yield the owner's address of an empty database of the test server; drop it afterwards."""
     with ExitStack() as stack:
         url = os.environ.get("DRIVEFLOW_TEST_DATABASE_URL")
         if not url:
@@ -26,9 +27,14 @@ def main() -> int:
 
             folder = Path(tempfile.gettempdir()) / f"driveflow-tests-{os.getuid()}"
             url = stack.enter_context(embedded_postgres.start(folder)).url("postgres")
-        fresh = stack.enter_context(Cluster(url, "template1").empty())
-        revision = asyncio.run(migrate(fresh))
-        changes = asyncio.run(pending_changes(fresh))
+        yield stack.enter_context(Cluster(url, "template1").empty())
+
+
+def main() -> int:
+    """Return 0 when models and migrations agree."""
+    with new_database() as url:
+        revision = asyncio.run(migrate(url))
+        changes = asyncio.run(pending_changes(url))
     for change in changes:
         print(change)  # noqa: T201 - the output of this script
     print(f"Migrations ({revision}) and models {'differ' if changes else 'agree'}.")  # noqa: T201 - as above
