@@ -1,9 +1,9 @@
 """Writes a revision from what the models say and the newest schema lacks.
 
 `python scripts/new_migration.py students_nickname "Give students a nickname"` migrates a new database of the
-test server, compares, and writes `<day>_<number>_students_nickname.py` among the revisions. Read what it wrote:
-it knows tables, columns, keys and indexes; new CHECKs of old tables, row-level security, rights and the moving
-of data are yours to add.
+test server, compares, and writes `<day>_<number>_students_nickname.py` among the revisions. Read it: it knows
+tables, columns, keys and indexes; new CHECKs of old tables, row-level security, rights and the moving of data
+are yours to add.
 """
 
 import asyncio
