@@ -32,6 +32,8 @@ _SHARD_SUFFIX = re.compile(r"_\d+$")
 # A lost cable must not hang a request for ever: the driver gives up after this long.
 COMMAND_TIMEOUT_S = 15
 CONNECT_TIMEOUT_S = 5
+POOL_TIMEOUT_S = 10
+ROLLBACK_TIMEOUT_S = 2
 RETRYABLE_SQLSTATES = frozenset({"40P01", "40001"})
 
 
@@ -90,7 +92,16 @@ def one_of(column: str, values: type, name: str | None = None) -> CheckConstrain
 class Database:
     """A pool of connections of one role; close it with `dispose`."""
 
-    def __init__(self, url: str, *, role: str | None = None, pool_size: int = 10) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        role: str | None = None,
+        pool_size: int = 10,
+        command_timeout_s: float = COMMAND_TIMEOUT_S,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        pool_timeout_s: float = POOL_TIMEOUT_S,
+    ) -> None:
         """Open no connection yet; `role` is assumed on connect (the owner's address and SET ROLE)."""
         self.url = url
         server_settings = {
@@ -106,11 +117,11 @@ class Database:
             async_url(url),
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=10,
+            pool_timeout=pool_timeout_s,
             connect_args={
                 "server_settings": server_settings,
-                "command_timeout": COMMAND_TIMEOUT_S,
-                "timeout": CONNECT_TIMEOUT_S,
+                "command_timeout": command_timeout_s,
+                "timeout": connect_timeout_s,
             },
         )
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
@@ -142,7 +153,7 @@ class Database:
         except BaseException:
             # After a cut or a cancelled statement the connection's state is unknown: do not reuse it.
             try:
-                await connection.execute("ROLLBACK", timeout=2)
+                await connection.execute("ROLLBACK", timeout=ROLLBACK_TIMEOUT_S)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 pooled.invalidate()
             raise
