@@ -131,6 +131,7 @@ async def _write(database: Database, data: DemoData, progress: Progress) -> bool
         for lesson in data.lessons:
             progress(next(steps), total, "Writing routes")
             if lesson.trip is not None and lesson.trip.fixes:
-                await insert_points(connection, ORG_ID, lesson.trip.id, lesson.trip.fixes)
+                fixes = lesson.trip.fixes
+                await insert_points(connection, ORG_ID, lesson.trip.id, fixes, may_be_known=False)
     progress(total, total, "Ready")
     return True
