@@ -26,7 +26,13 @@ from driveflow.core import clock
 from driveflow.core.actor import Actor, Permission, Role, Scope, require, scope_of
 from driveflow.core.audit import Action, audit_values
 from driveflow.core.db import savepoint
-from driveflow.core.errors import ConflictError, DriveFlowError, ForbiddenError, InvalidInputError, NotFoundError
+from driveflow.core.errors import (
+    ConflictError,
+    DriveFlowError,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+)
 from driveflow.core.ids import new_id
 from driveflow.core.outbox import NewEvent, Topic, event_values
 from driveflow.orgs.booking_sql import time_zone_of

@@ -11,6 +11,7 @@ import msgspec
 
 from driveflow.bookings import sql
 from driveflow.bookings.lifecycle import BookingStatus
+from driveflow.core import clock
 from driveflow.core.actor import Actor, Permission, Role, Scope, scope_of
 from driveflow.core.errors import InvalidInputError
 
@@ -29,25 +30,24 @@ class BookingQuery:
 
 
 class BookingSummary(msgspec.Struct):
-    """A booking as a list shows it; times are UTC, names are of today."""
+    """A booking as a list shows it: ids and UTC times as text, names of today."""
 
-    id: UUID
-    start_at: datetime
-    end_at: datetime
-    time_zone: str
+    id: str
+    start_at: str
+    end_at: str
     status: str
-    student_id: UUID
+    student_id: str
     student_name: str
-    instructor_id: UUID
+    instructor_id: str
     instructor_name: str
-    service_id: UUID
+    service_id: str
     service_name: str
     currency: str
     price_cents: int
     fee_cents: int | None
     pickup_address: str | None
     hold_expires_at: datetime | None
-    series_id: UUID | None
+    series_id: str | None
     version: int
 
 
@@ -94,45 +94,57 @@ async def list_bookings(connection: asyncpg.Connection, actor: Actor, query: Boo
     more = len(rows) > query.limit
     rows = rows[: query.limit]
     names = await _names(connection, actor.org_id, rows)
+    text = clock.epoch_min_text
     items = [
         BookingSummary(
-            id=row["id"],
-            start_at=row["start_at"],
-            end_at=row["end_at"],
-            time_zone=row["time_zone"],
-            status=row["status"],
-            student_id=row["student_id"],
-            student_name=names[row["student_id"]],
-            instructor_id=row["instructor_id"],
-            instructor_name=names[row["instructor_id"]],
-            service_id=row["service_id"],
-            service_name=names[row["service_id"]],
-            currency=row["currency"],
-            price_cents=row["price_cents"],
-            fee_cents=row["fee_cents"],
-            pickup_address=row["pickup_address"],
-            hold_expires_at=row["hold_expires_at"],
-            series_id=row["series_id"],
-            version=row["version"],
+            booking_id,
+            text(start_min),
+            text(end_min),
+            status,
+            student_id,
+            names[student_id],
+            instructor_id,
+            names[instructor_id],
+            service_id,
+            names[service_id],
+            currency,
+            price_cents,
+            fee_cents,
+            pickup_address,
+            hold_expires_at,
+            series_id,
+            version,
         )
-        for row in rows
+        for (
+            booking_id,
+            start_min,
+            end_min,
+            status,
+            student_id,
+            instructor_id,
+            service_id,
+            currency,
+            price_cents,
+            fee_cents,
+            pickup_address,
+            hold_expires_at,
+            series_id,
+            version,
+        ) in rows
     ]
     return BookingPage(items, _encode(items[-1]) if more else None)
 
 
+_STUDENT, _INSTRUCTOR, _SERVICE = 4, 5, 6
+
+
 async def _names(
     connection: asyncpg.Connection, org_id: UUID, rows: list[asyncpg.Record]
-) -> dict[UUID, str]:
+) -> dict[str, str]:
     if not rows:
         return {}
-    found = await connection.fetch(
-        sql.NAMES,
-        org_id,
-        list({row["student_id"] for row in rows}),
-        list({row["instructor_id"] for row in rows}),
-        list({row["service_id"] for row in rows}),
-    )
-    return {row["id"]: row["name"] for row in found}
+    ids = [list({row[column] for row in rows}) for column in (_STUDENT, _INSTRUCTOR, _SERVICE)]
+    return {row_id: name for row_id, name in await connection.fetch(sql.NAMES, org_id, *ids)}  # noqa: C416 - a Record is no pair to the type checker
 
 
 def _encode(last: BookingSummary) -> str:

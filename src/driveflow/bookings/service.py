@@ -15,6 +15,7 @@ from driveflow.core.audit import Action, AuditLog, apply_changes, record
 from driveflow.core.db import check_version, get_or_404
 from driveflow.core.errors import NotFoundError
 
+
 def facts_of(booking: Booking) -> BookingFacts:
     """Return the booking as `lifecycle.py` sees it."""
     return BookingFacts(

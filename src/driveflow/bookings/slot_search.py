@@ -1,5 +1,6 @@
 """Free slots: one statement for any number of instructors, then the RULE of `availability/slots.py`."""
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
@@ -36,7 +37,7 @@ class FreeSlots:
 
     time_zone: str
     duration_min: int
-    starts: list[tuple[UUID, list[int]]]
+    starts: list[tuple[str, list[int]]]
 
 
 async def find_slots(
@@ -91,7 +92,7 @@ async def find_slots(
         free = slots.free_starts(
             rules, hours, intervals(row["busy"]), start_min, end_min, student_busy=student_busy
         )
-        starts.append((row["instructor_id"], free))
+        starts.append((str(row["instructor_id"]), free))
     return FreeSlots(zone_name, duration_min, starts)
 
 
@@ -108,9 +109,11 @@ def _outer_bounds(since: date | datetime, until: date | datetime) -> tuple[datet
     """Return instants that surely enclose the range in any zone, a lesson and a buffer around it."""
     lower = since if isinstance(since, datetime) else datetime.combine(since, time(), UTC)
     upper = until if isinstance(until, datetime) else datetime.combine(until, time(), UTC) + _DAY
-    if upper <= lower:
-        raise InvalidInputError.of("to", "Must lie after `from`.")
-    if upper - lower > MAX_DAYS * _DAY:
+    # Where a local day begins is not known yet; beside an instant it may matter by less than a day.
+    slack = timedelta() if isinstance(since, datetime) == isinstance(until, datetime) else _DAY
+    if upper + slack <= lower:
+        raise _wrong_order()
+    if upper - lower > MAX_DAYS * _DAY + slack:
         raise InvalidInputError.of("to", f"At most {MAX_DAYS} days can be searched at once.")
     return lower - 2 * _DAY, upper + 2 * _DAY
 
@@ -119,7 +122,11 @@ def _bounds(since: date | datetime, until: date | datetime, zone_name: str) -> t
     """Return the range of starts in epoch minutes, now that the school's zone is known."""
     lower = since if isinstance(since, datetime) else clock.day_bounds(zone_name, since)[0]
     upper = until if isinstance(until, datetime) else clock.day_bounds(zone_name, until)[1]
+    if upper < lower:
+        raise _wrong_order()
     # A start in the minute that an instant cuts counts when it is not before the instant.
-    start_min = -((-int(lower.timestamp())) // 60)
-    end_min = -((-int(upper.timestamp())) // 60)
-    return start_min, max(end_min, start_min + 1)
+    return math.ceil(lower.timestamp() / 60), math.ceil(upper.timestamp() / 60)
+
+
+def _wrong_order() -> InvalidInputError:
+    return InvalidInputError.of("to", "Must lie after `from`.")

@@ -69,6 +69,13 @@ def from_epoch_min(epoch_min: int) -> datetime:
     return _EPOCH + epoch_min * _MINUTE
 
 
+# A diary shows the same minutes again and again, and writing one costs more than looking it up.
+@lru_cache(maxsize=200_000)
+def epoch_min_text(epoch_min: int) -> str:
+    """Return an epoch minute as RFC 3339 in UTC, such as `2026-08-03T23:00:00Z`."""
+    return from_epoch_min(epoch_min).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def day_number(day: date) -> int:
     """Return the number of days from 1970-01-01 to `day`."""
     return day.toordinal() - _EPOCH_ORDINAL

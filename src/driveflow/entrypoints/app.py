@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+import driveflow.models  # noqa: F401 - foreign keys are resolved only when every table is known
 from driveflow import __version__
 from driveflow.core.clock import utc_now
 from driveflow.core.db import Database

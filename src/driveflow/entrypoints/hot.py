@@ -41,7 +41,6 @@ T = TypeVar("T")
 Work = Callable[[asyncpg.Connection], Awaitable[Response]]
 
 JSON = "application/json"
-_ENTRY = "driveflow.entry"
 
 
 class HotRoute(APIRoute):
@@ -55,20 +54,6 @@ class HotRoute(APIRoute):
         return safely(self.endpoint)
 
 
-class EnteredRoute(APIRoute):
-    """A hot route whose parameters FastAPI reads: as with `TenantRoute`, who asks is settled before that."""
-
-    def get_route_handler(self) -> Handler:
-        """Return the handler, behind `enter`."""
-        handler = super().get_route_handler()
-
-        async def handle(request: Request) -> Response:
-            request.scope[_ENTRY] = await enter(request)
-            return await handler(request)
-
-        return safely(handle)
-
-
 class Entry(NamedTuple):
     """Who asks, when, and what the process shares."""
 
@@ -79,9 +64,6 @@ class Entry(NamedTuple):
 
 async def enter(request: Request) -> Entry:
     """Authenticate, count against the rate, refuse another school's path: as `TenantRoute` does."""
-    entered: Entry | None = request.scope.get(_ENTRY)
-    if entered is not None:
-        return entered
     services = services_of(request)
     now = services.clock()
     actor = await authenticate(request, services, now)
@@ -97,6 +79,14 @@ def path_id(request: Request, name: str) -> UUID:
         raise InvalidInputError.of(name, "Must be a UUID.") from error
 
 
+def parse_query(request: Request, adapter: TypeAdapter[T]) -> T:
+    """Return the query as the adapter's type; raises RequestValidationError naming the parameter."""
+    try:
+        return adapter.validate_python(dict(request.query_params))
+    except ValidationError as error:
+        raise _as_request_error(error, "query") from error
+
+
 async def parse_body(request: Request, adapter: TypeAdapter[T]) -> T:
     """Return the JSON body as the adapter's type; raises what the ordinary routes raise for bad input."""
     body = await request.body()
@@ -106,10 +96,13 @@ async def parse_body(request: Request, adapter: TypeAdapter[T]) -> T:
     try:
         return adapter.validate_json(body)
     except ValidationError as error:
-        problems = [
-            {**problem, "loc": ("body", *problem["loc"])} for problem in error.errors(include_url=False)
-        ]
-        raise RequestValidationError(problems) from error
+        raise _as_request_error(error, "body") from error
+
+
+def _as_request_error(error: ValidationError, where: str) -> RequestValidationError:
+    return RequestValidationError(
+        [{**problem, "loc": (where, *problem["loc"])} for problem in error.errors(include_url=False)]
+    )
 
 
 async def decode_body(request: Request, decoder: msgspec.json.Decoder[T]) -> T:

@@ -15,7 +15,6 @@ from driveflow.core.settings import Settings
 from driveflow.entrypoints.migrate import head_revision
 from driveflow.integrations import embedded_postgres
 
-
 WATCH_S = 1.0
 
 log = structlog.get_logger()

@@ -25,11 +25,11 @@ def _lock(table: str, org_id: UUID, row_id: UUID) -> str:
 
 
 NAMES = """
-SELECT id, full_name AS name FROM students WHERE org_id = $1 AND id = ANY($2::uuid[])
+SELECT id::text, full_name AS name FROM students WHERE org_id = $1 AND id = ANY($2::text[]::uuid[])
 UNION ALL
-SELECT id, display_name FROM instructors WHERE org_id = $1 AND id = ANY($3::uuid[])
+SELECT id::text, display_name FROM instructors WHERE org_id = $1 AND id = ANY($3::text[]::uuid[])
 """
-"""Names of students $2 and instructors $3 of school $1."""
+"""Ids as text and names of students $2 and instructors $3 of school $1."""
 
 
 _MAY_BOOK = """

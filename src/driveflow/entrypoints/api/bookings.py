@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import BaseModel, Field, TypeAdapter, model_validator
 
 from driveflow.bookings import creation, moves, rescheduling, service
 from driveflow.bookings.creation import NewBooking, Place, SeriesItem
@@ -32,7 +32,7 @@ from driveflow.lessons import service as lessons
 from driveflow.trips import service as trips
 
 router = school_router("/bookings")
-hot_router = APIRouter(prefix="/orgs/{org_id}/bookings", route_class=hot.EnteredRoute, responses=PROBLEMS)
+hot_router = APIRouter(prefix="/orgs/{org_id}/bookings", route_class=hot.HotRoute, responses=PROBLEMS)
 
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
@@ -139,14 +139,7 @@ class SeriesOut(Output):
 _BOOKING_IN = TypeAdapter(BookingIn)
 
 
-@hot_router.post(
-    "",
-    tags=["bookings"],
-    status_code=CREATED,
-    response_model=BookingOut | SeriesOut,
-    openapi_extra=hot.json_body(_BOOKING_IN),
-)
-async def create_booking(request: Request, org_id: UUID) -> Response:  # noqa: ARG001 - `enter` checks the school
+async def create_booking(request: Request) -> Response:
     """Book a lesson, or with `repeat` a weekly series.
 
     Staff confirm at once; a student, guardian or instructor requests, and the slot is held for a while.
@@ -174,6 +167,22 @@ async def create_booking(request: Request, org_id: UUID) -> Response:  # noqa: A
         return Response(BookingOut.model_validate(booking).model_dump_json(), CREATED, media_type=hot.JSON)
 
     return await hot.run(request, entry, book, *creation.locks_for(entry.actor.org_id, wanted))
+
+
+async def _creation_documented(org_id: UUID) -> UUID:
+    return org_id
+
+
+hot_router.add_api_route(
+    "",
+    create_booking,
+    methods=["POST"],
+    tags=["bookings"],
+    status_code=CREATED,
+    dependencies=[Depends(_creation_documented)],
+    response_model=BookingOut | SeriesOut,
+    openapi_extra=hot.json_body(_BOOKING_IN),
+)
 
 
 def _series_response(items: list[SeriesItem]) -> Response:
@@ -207,7 +216,6 @@ class BookingSummaryOut(Output):
     id: UUID
     start_at: InstantOut
     end_at: InstantOut
-    time_zone: str
     status: str
     student_id: UUID
     student_name: str
@@ -224,31 +232,46 @@ class BookingSummaryOut(Output):
     version: int
 
 
-def _list_query(
-    since: Annotated[InstantIn | None, Query(alias="from", description="Earliest start")] = None,
-    until: Annotated[InstantIn | None, Query(alias="to", description="Starts before this")] = None,
-    instructor_id: UUID | None = None,
-    student_id: UUID | None = None,
-    status: BookingStatus | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
-    cursor: Annotated[str | None, Query(max_length=500)] = None,
-) -> BookingQuery:
-    return BookingQuery(since, until, instructor_id, student_id, status, limit, cursor)
+class ListParameters(BaseModel):
+    """Which bookings."""
+
+    since: Annotated[InstantIn | None, Field(alias="from", description="Earliest start")] = None
+    until: Annotated[InstantIn | None, Field(alias="to", description="Starts before this")] = None
+    instructor_id: UUID | None = None
+    student_id: UUID | None = None
+    status: BookingStatus | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 50
+    cursor: Annotated[str | None, Field(max_length=500)] = None
 
 
-@hot_router.get("", tags=["bookings"], response_model=PageOut[BookingSummaryOut])
-async def get_bookings(
-    request: Request,
-    org_id: UUID,  # noqa: ARG001 - `enter` checks the school
-    query: Annotated[BookingQuery, Depends(_list_query)],
-) -> Response:
+_LIST_PARAMETERS = TypeAdapter(ListParameters)
+
+
+async def list_all(request: Request) -> Response:
     """Return bookings by start; one page holds a busy week."""
     entry = await hot.enter(request)
+    query = BookingQuery(**hot.parse_query(request, _LIST_PARAMETERS).model_dump())
 
     async def read(connection: asyncpg.Connection) -> Response:
         return hot.json_response(await list_bookings(connection, entry.actor, query))
 
     return await hot.run(request, entry, read)
+
+
+async def _list_documented(
+    org_id: UUID, query: Annotated[ListParameters, Query()]
+) -> tuple[UUID, ListParameters]:
+    return org_id, query
+
+
+hot_router.add_api_route(
+    "",
+    list_all,
+    methods=["GET"],
+    tags=["bookings"],
+    dependencies=[Depends(_list_documented)],
+    response_model=PageOut[BookingSummaryOut],
+)
 
 
 @router.get("/{booking_id}", tags=["bookings"])

@@ -1,11 +1,20 @@
 """Building blocks of the request and answer schemas."""
 
+import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+)
 
 from driveflow.core.paging import Page, PageRequest
 from driveflow.entrypoints.deps import TenantRoute
@@ -14,9 +23,26 @@ _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
+_WRITTEN_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_WRITTEN_INSTANT = re.compile(_WRITTEN_DAY.pattern + "[Tt _].+")
+
+
 def _no_control_characters(value: str) -> str:
     if any(character < " " and character not in "\n\r\t" for character in value) or "\x7f" in value:
         raise ValueError("contains control characters")
+    return value
+
+
+def _written(value: object) -> object:
+    # Pydantic also reads numbers, as seconds since 1970, and midnight without an offset as a day.
+    if not isinstance(value, date) and not (isinstance(value, str) and _WRITTEN_INSTANT.fullmatch(value)):
+        raise ValueError("must be a time with its offset, such as 2026-08-04T09:00:00+10:00")
+    return value
+
+
+def _written_day(value: object) -> object:
+    if not isinstance(value, date) and not (isinstance(value, str) and _WRITTEN_DAY.fullmatch(value)):
+        raise ValueError("must be a date, such as 2026-08-04")
     return value
 
 
@@ -42,9 +68,9 @@ Note = Annotated[SafeText, Field(max_length=5000)]
 Line = Annotated[SafeText, Field(max_length=500)]
 Phone = Annotated[SafeText, Field(max_length=40, examples=["0400 000 000"])]
 Email = Annotated[SafeText, Field(max_length=254, examples=["alex@example.com"])]
-InstantIn = Annotated[AwareDatetime, AfterValidator(_storable)]
+InstantIn = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_storable)]
 """A time with its offset, kept in UTC."""
-DayIn = Annotated[date, AfterValidator(_storable_day)]
+DayIn = Annotated[date, BeforeValidator(_written_day), AfterValidator(_storable_day)]
 InstantOut = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str)]
 """A time in UTC with Z."""
 Cents = Annotated[int, Field(ge=0, le=100_000_000)]
