@@ -21,8 +21,8 @@ _TABLE = re.compile(
 )
 _ADDRESS = re.compile(r"http://localhost:\d+")
 _END = "--- end of a block ---"
-_START_TIMEOUT_S = 60
-_WALK_TIMEOUT_S = 60
+_START_TIMEOUT_S = 180
+_WALK_TIMEOUT_S = 180
 
 
 @dataclass(frozen=True, slots=True)
