@@ -16,6 +16,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, settings as hypothesis_settings
 from support.databases import Cluster
+from support.figures import print_figures
 from support.schools import Clock, School, open_school
 
 from driveflow.core.db import APP_ROLE, WORKER_ROLE, Database
@@ -32,6 +33,11 @@ hypothesis_settings.load_profile(os.environ.get("DRIVEFLOW_TEST_PROFILE", "ci"))
 def pytest_configure(config: pytest.Config) -> None:
     """Let tests reach the loopback only."""
     config.option.allow_hosts = "127.0.0.1,localhost,::1"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that tests measured."""
+    print_figures(terminalreporter)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Slots and bookings on the days of the year on which the clock or the calendar does something unusual."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,19 +10,25 @@ import pytest
 from driveflow.core.db import Database
 from support.schools import Clock, Ready, School, open_school
 
+MakeSchool = Callable[..., Awaitable[School]]
 
-async def school_in(
-    zone: str, day: str, http: httpx.AsyncClient, database: Database, clock: Clock, **settings: int
-) -> School:
-    """A school in a zone, a week before a day."""
-    clock.now = datetime.fromisoformat(f"{day}T00:00Z") - timedelta(days=7)
-    return await open_school(
-        http,
-        database,
-        clock,
-        time_zone=zone,
-        **{"slot_step_minutes": 30, "min_notice_minutes": 0, **settings},
-    )
+
+@pytest.fixture
+def make_school(http: httpx.AsyncClient, database: Database, clock: Clock) -> MakeSchool:
+    """A function that opens a school in a zone, a week before a day."""
+
+    async def make(zone: str, day: str, *, slot_step_minutes: int = 30) -> School:
+        clock.now = datetime.fromisoformat(f"{day}T00:00Z") - timedelta(days=7)
+        return await open_school(
+            http,
+            database,
+            clock,
+            time_zone=zone,
+            slot_step_minutes=slot_step_minutes,
+            min_notice_minutes=0,
+        )
+
+    return make
 
 
 async def night_shift(school: School, duration_min: int, hours: tuple[int, int] = (0, 300)) -> Ready:
@@ -45,7 +52,7 @@ async def starts_on(school: School, ready: Ready, zone: str, day: str) -> list[s
     return shown
 
 
-# The hours are 00:00 to 05:00; what is listed is every hour's grid of starts for one hour, as the wall shows it.
+# The hours are 00:00 to 05:00; listed are the starts for one hour, every full hour, as the wall shows them.
 @pytest.mark.parametrize(
     ("zone", "day", "starts"),
     [
@@ -91,9 +98,9 @@ async def starts_on(school: School, ready: Ready, zone: str, day: str) -> list[s
     ],
 )
 async def test_the_small_hours_are_offered_as_the_wall_clock_shows_them_and_each_can_be_booked(
-    http: httpx.AsyncClient, database: Database, clock: Clock, zone: str, day: str, starts: list[str]
+    make_school: MakeSchool, zone: str, day: str, starts: list[str]
 ) -> None:
-    school = await school_in(zone, day, http, database, clock, slot_step_minutes=60)
+    school = await make_school(zone, day, slot_step_minutes=60)
     ready = await night_shift(school, 60)
     assert await starts_on(school, ready, zone, day) == starts
     booked = {}
@@ -126,18 +133,12 @@ async def test_the_small_hours_are_offered_as_the_wall_clock_shows_them_and_each
     ],
 )
 async def test_ninety_minutes_last_ninety_minutes_whatever_the_wall_clock_does(
-    http: httpx.AsyncClient,
-    database: Database,
-    clock: Clock,
-    zone: str,
-    day: str,
-    start: str,
-    ends_on_the_wall: str,
+    make_school: MakeSchool, zone: str, day: str, start: str, ends_on_the_wall: str
 ) -> None:
-    school = await school_in(zone, day, http, database, clock)
+    school = await make_school(zone, day)
     ready = await night_shift(school, 90, hours=(0, 1440))
     booking = await school.post(
-        "/bookings", {**ready.booking(clock.now), "start_at": f"{day}T{start}:00"[:-3]}
+        "/bookings", {**ready.booking(school.clock.now), "start_at": f"{day}T{start}"}
     )
     start_at, end_at = (datetime.fromisoformat(booking[key]) for key in ("start_at", "end_at"))
     assert end_at - start_at == timedelta(minutes=90)
@@ -146,13 +147,11 @@ async def test_ninety_minutes_last_ninety_minutes_whatever_the_wall_clock_does(
     assert booking["time_zone"] == zone
 
 
-async def test_both_hours_of_a_fold_can_be_booked_by_their_offset(
-    http: httpx.AsyncClient, database: Database, clock: Clock
-) -> None:
-    school = await school_in("Australia/Sydney", "2027-04-04", http, database, clock)
+async def test_both_hours_of_a_fold_can_be_booked_by_their_offset(make_school: MakeSchool) -> None:
+    school = await make_school("Australia/Sydney", "2027-04-04")
     ready = await night_shift(school, 60)
     for offset in ("+11:00", "+10:00"):
-        body = {**ready.booking(clock.now), "start_at": f"2027-04-04T02:00:00{offset}"}
+        body = {**ready.booking(school.clock.now), "start_at": f"2027-04-04T02:00:00{offset}"}
         await school.post("/bookings", body)
         await school.post("/bookings", body, expect=409)
 
@@ -168,12 +167,14 @@ async def test_a_time_that_may_not_exist_or_may_exist_twice_is_refused_without_i
     assert [error["field"] for error in problem["errors"]] == ["start_at"]
 
 
-async def test_a_weekly_series_keeps_the_offset_of_its_first_date_in_a_fold(
-    http: httpx.AsyncClient, database: Database, clock: Clock
-) -> None:
-    school = await school_in("Australia/Sydney", "2027-03-28", http, database, clock)
+async def test_a_weekly_series_keeps_the_offset_of_its_first_date_in_a_fold(make_school: MakeSchool) -> None:
+    school = await make_school("Australia/Sydney", "2027-03-28")
     ready = await night_shift(school, 60)
-    body = {**ready.booking(clock.now), "start_at": "2027-03-28T02:00:00+11:00", "repeat": {"weeks": 3}}
+    body = {
+        **ready.booking(school.clock.now),
+        "start_at": "2027-03-28T02:00:00+11:00",
+        "repeat": {"weeks": 3},
+    }
     series = await school.post("/bookings", body)
     assert [item["start_at"] for item in series["items"]] == [
         "2027-03-27T15:00:00Z",

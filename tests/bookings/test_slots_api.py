@@ -52,6 +52,9 @@ async def test_an_instant_means_itself_and_the_end_is_excluded(school: School, r
     assert [slot["start_at"] for slot in found] == ["2026-08-03T22:00:00Z", "2026-08-03T22:15:00Z"]
     found = await slots(school, ready, "2026-08-03T22:00:01Z", "2026-08-03T22:15:01Z")
     assert [slot["start_at"] for slot in found] == ["2026-08-03T22:15:00Z"]
+    found = await slots(school, ready, "2026-08-03T22:00:00.5Z", "2026-08-03T22:15:00.5Z")
+    assert [slot["start_at"] for slot in found] == ["2026-08-03T22:15:00Z"]
+    assert await slots(school, ready, "2026-08-03T21:59:01Z", "2026-08-03T21:59:30Z") == []
 
 
 async def test_a_date_and_an_instant_go_together(school: School, ready: Ready) -> None:
@@ -59,6 +62,8 @@ async def test_a_date_and_an_instant_go_together(school: School, ready: Ready) -
     assert len(found) == 2
     found = await slots(school, ready, "2026-08-04T16:45:00+10:00", TUESDAY)
     assert [slot["start_at"] for slot in found] == ["2026-08-04T06:45:00Z", "2026-08-04T07:00:00Z"]
+    problem = await refused(school, ready, TUESDAY, "2026-08-03T23:59:00+10:00", 422)
+    assert problem["errors"] == [{"field": "to", "message": "Must lie after `from`."}]
 
 
 async def test_what_is_booked_is_not_offered_until_it_is_cancelled(school: School, ready: Ready) -> None:
@@ -154,6 +159,7 @@ async def test_notice_and_horizon_bound_what_is_offered(school: School, ready: R
         ("2026-08-04T00:00:00Z", "2026-08-04T00:00:00Z", 422),
         ("2026-08-04T00:00:00", "2026-08-05", 422),
         ("tomorrow", "2026-08-05", 422),
+        ("1785801600", "2026-08-05", 422),
         ("2026-02-29", "2026-03-01", 422),
         ("0001-01-01", "0001-01-02", 422),
         ("9999-12-31", "9999-12-31", 422),
