@@ -10,6 +10,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
@@ -133,13 +134,21 @@ def of_http_exception(request: Request, error: HTTPException) -> Response:
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this server accepts.",
     }
     code = _CODE_OF_STATUS.get(status, status.name.lower())
-    return problem(
-        status,
-        code,
-        messages.get(status, str(error.detail)),
-        request,
-        headers=dict(error.headers) if error.headers else None,
-    )
+    headers = dict(error.headers) if error.headers else {}
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        # Each method is a route of its own here; the framework names those of the first that has the path.
+        headers["Allow"] = ", ".join(sorted(_methods_of(request))) or headers.get("Allow", "")
+    return problem(status, code, messages.get(status, str(error.detail)), request, headers=headers)
+
+
+def _methods_of(request: Request) -> set[str]:
+    """Return the methods that the path has (RFC 9110, section 10.2.1)."""
+    return {
+        method
+        for route in iter_route_contexts(request.app.routes)
+        if (pattern := getattr(route, "path_regex", None)) is not None and pattern.match(request.url.path)
+        for method in getattr(route, "methods", None) or ()
+    }
 
 
 def of_unexpected(request: Request, error: Exception) -> Response:
@@ -156,7 +165,10 @@ def of_unexpected(request: Request, error: Exception) -> Response:
     state = sqlstate(error)
     if state in _BAD_TEXT:
         return problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_input", "A text holds a character that is not allowed.", request
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "invalid_input",
+            "A text holds a character that is not allowed.",
+            request,
         )
     if state in _OUT_OF_RANGE:
         return problem(

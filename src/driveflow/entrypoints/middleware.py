@@ -9,9 +9,11 @@ from time import perf_counter
 import structlog
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from driveflow.core.ids import new_id
+from driveflow.entrypoints.error_responses import of_unexpected
 
 log = structlog.get_logger()
 
@@ -50,10 +52,12 @@ class EdgeMiddleware:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         status = 500
+        started_to_answer = False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status
+            nonlocal status, started_to_answer
             if message["type"] == "http.response.start":
+                started_to_answer = True
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers.raw.extend(SECURITY_HEADERS)
@@ -64,6 +68,11 @@ class EdgeMiddleware:
 
         try:
             await self.app(scope, receive, send_with_headers)
+        except Exception as error:
+            if started_to_answer:
+                raise
+            # What no route answers for: a surprise outside of them, or in one without `SafeRoute`.
+            await of_unexpected(Request(scope), error)(scope, receive, send_with_headers)
         finally:
             seconds = perf_counter() - started
             # The route's template, never the path: ids would make the metric grow without bound.
@@ -72,7 +81,11 @@ class EdgeMiddleware:
             DURATION.labels(scope["method"], route).observe(seconds)
             if self._access_log:
                 log.info(
-                    "request", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000, 1)
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    ms=round(seconds * 1000, 1),
                 )
 
 
