@@ -198,7 +198,10 @@ class _Race:
                 sample = self._load(side, clients, self.seconds, number) if side else self._bare_sql(clients)
                 name = side.side.name if side else SQL
                 self.results.samples.setdefault((self.job, name, clients), []).append(sample)
-                _say(f"{self.job}, {clients} clients, {name}: {sample.rps:.0f}/s, {sample.failed} failed")
+                cpu = " + ".join(f"{ms:.2f}" for ms in (sample.server_cpu_ms, sample.database_cpu_ms) if ms)
+                _say(
+                    f"{self.job} c={clients} {name}: {sample.rps:.0f}/s, {sample.failed} failed, CPU {cpu} ms"
+                )
 
     def _load(self, side: RunningSide, clients: int, seconds: float, base: int) -> Sample:
         return measure(

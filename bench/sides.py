@@ -51,13 +51,20 @@ def driveflow(url: str) -> HttpSide:
         command=lambda job, port: [sys.executable, "-m", "bench.serve", str(port), url, NOW[job]],
         folder=ROOT,
         log=WORK / "driveflow.log",
-        environment=os.environ,
+        environment=_with_bytecode(),
         first_slots=lambda port: urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers),
         load=lambda job, base: [str(BENCH / "load.lua"), str(LUA_IDS), job.value, _base(job, base)],
         clean=lambda: clean_driveflow(url),
         rows_written=lambda job: int(psql(url, "-c", _DRIVEFLOW_WRITTEN[job])),
         busy_backends=lambda: int(psql(url, "-c", _BUSY)),
     )
+
+
+def _with_bytecode() -> dict[str, str]:
+    # An installed package has its bytecode; a checkout that may keep none would compile at each start.
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(WORK / "bytecode")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
 
 
 def clean_driveflow(url: str) -> None:
