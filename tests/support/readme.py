@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from driveflow.core.settings import PREFIX, Settings
+from driveflow.integrations import embedded_postgres
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -54,7 +55,9 @@ def demo(data_dir: Path) -> Iterator[str]:
             yield _address_of(process)
         finally:
             process.terminate()
-            process.wait(_START_TIMEOUT_S)
+            ended_with = process.wait(_START_TIMEOUT_S)
+    assert ended_with == 0, "SIGTERM is an ordinary end"
+    assert embedded_postgres.running_url(data_dir) is None, "the last process stops the embedded server"
 
 
 def run_walk(address: str, data_dir: Path) -> list[str]:
