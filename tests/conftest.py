@@ -69,7 +69,9 @@ def fresh_database_url(cluster: Cluster) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
+# One event loop, one pool and one application serve all tests of a process, as in production: making them
+# anew costs more than most tests.
+@pytest.fixture(scope="session")
 async def database(database_url: str) -> AsyncIterator[Database]:
     """A pool of the application's role."""
     pool = Database(database_url, role=APP_ROLE, pool_size=10)
@@ -77,7 +79,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await pool.dispose()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 async def worker_database(database_url: str) -> AsyncIterator[Database]:
     """A pool of the worker's role."""
     pool = Database(database_url, role=WORKER_ROLE, pool_size=4)
@@ -85,7 +87,7 @@ async def worker_database(database_url: str) -> AsyncIterator[Database]:
     await pool.dispose()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 async def owner_connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection of the database's owner, which sees every school; for looking, not for testing."""
     connection = await asyncpg.connect(database_url)
@@ -93,19 +95,26 @@ async def owner_connection(database_url: str) -> AsyncIterator[asyncpg.Connectio
     await connection.close()
 
 
-@pytest.fixture
-def clock() -> Clock:
-    """The application's time; stands still until a test moves it."""
+@pytest.fixture(scope="session")
+def app_clock() -> Clock:
+    """The application's time for all tests."""
     return Clock()
 
 
-@pytest.fixture
-async def http(database: Database, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+@pytest.fixture(autouse=True)
+def clock(app_clock: Clock) -> Clock:
+    """The application's time, set back for each test; stands still until the test moves it."""
+    app_clock.now = Clock().now
+    return app_clock
+
+
+@pytest.fixture(scope="session")
+async def http(database: Database, app_clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application without a key."""
     app = create_app(
         Settings(_env_file=None, rate_limit_address_per_min=1_000_000, rate_limit_key_per_min=1_000_000),
         database,
-        clock=clock,
+        clock=app_clock,
         access_log=False,
     )
     async with (

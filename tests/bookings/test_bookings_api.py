@@ -367,3 +367,15 @@ async def test_the_version_may_come_in_the_header_if_match(school: School, ready
     for headers in ({}, {"If-Match": "*"}):
         problem = await school.patch(path, {"notes": "y"}, headers=headers, expect=422)
         assert problem["errors"][0]["field"] == "version"
+
+
+async def test_learners_see_the_price_but_not_its_split(school: School, ready: Ready) -> None:
+    student = await school.as_role("student", student_id=ready.student["id"])
+    booking = await student.post("/bookings", ready.booking(TOMORROW_9))
+    assert (booking["price_cents"], booking["platform_fee_cents"], booking["instructor_share_cents"]) == (
+        9500,
+        None,
+        None,
+    )
+    instructor = await school.as_role("instructor", instructor_id=ready.instructor["id"])
+    assert (await instructor.get(f"/bookings/{booking['id']}"))["instructor_share_cents"] == 9025

@@ -38,6 +38,11 @@ def sees(actor: Actor, booking: Booking) -> bool:
     return actor.is_instructor(booking.instructor_id) or actor.stands_for(booking.student_id)
 
 
+def sees_split(actor: Actor, booking: Booking) -> bool:
+    """Tell whether the actor may see what the school and the instructor get of the price."""
+    return actor.is_staff or actor.is_instructor(booking.instructor_id)
+
+
 async def load_visible(
     session: AsyncSession, actor: Actor, booking_id: UUID, *, lock: bool = False
 ) -> Booking:

@@ -108,7 +108,8 @@ def create_app(
     app.include_router(docs.router)
     docs.mount_assets(app)
     error_responses.install(app)
-    app.add_middleware(EdgeMiddleware, access_log=access_log)  # the last one added is the outermost
+    # The last one added is the outermost.
+    app.add_middleware(EdgeMiddleware, body_limit_bytes=settings.body_limit_bytes, access_log=access_log)
     _describe(app)
     return app
 

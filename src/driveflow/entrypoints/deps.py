@@ -6,9 +6,10 @@ the answer leaves. (A `yield` dependency cannot: it never sees the answer that t
 """
 
 import asyncio
+import json
 import re
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Coroutine
+from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -60,6 +61,11 @@ class Context:
     now: datetime
     services: Services
     if_match: str | None
+    secret_fields: set[str] = field(default_factory=set)
+
+    def keep_secret(self, name: str) -> None:
+        """Keep a field of this answer out of what `Idempotency-Key` stores: it is shown once only."""
+        self.secret_fields.add(name)
 
     def version(self, changes: dict[str, Any]) -> int:
         """Take the version out of the changes, or out of If-Match; raise InvalidInputError without either."""
@@ -175,7 +181,8 @@ async def _once(
     if answer is not None:
         return replay(answer)
     response = await handler(request)
-    await idempotency.keep(session, actor, key, answer_of(response))
+    context: Context = request.scope["driveflow.context"]
+    await idempotency.keep(session, actor, key, answer_of(response, context.secret_fields))
     return response
 
 
@@ -184,11 +191,15 @@ def request_fingerprint(request: Request, body: bytes) -> bytes:
     return idempotency.fingerprint(request.method, request.url.path, request.url.query, body)
 
 
-def answer_of(response: Response) -> idempotency.StoredAnswer:
-    """Return what is kept of an answer for its repetition."""
-    return idempotency.StoredAnswer(
-        response.status_code, response.headers.get("content-type"), bytes(response.body)
-    )
+def answer_of(response: Response, secret_fields: Collection[str] = ()) -> idempotency.StoredAnswer:
+    """Return what is kept of an answer for its repetition; secret fields of it become null."""
+    body = bytes(response.body)
+    if secret_fields:
+        shown = json.loads(body)
+        body = json.dumps(
+            {name: None if name in secret_fields else value for name, value in shown.items()}
+        ).encode()
+    return idempotency.StoredAnswer(response.status_code, response.headers.get("content-type"), body)
 
 
 def replay(answer: idempotency.StoredAnswer) -> Response:
@@ -202,7 +213,10 @@ def replay(answer: idempotency.StoredAnswer) -> Response:
 
 
 def refuse_deep_json(body: bytes) -> None:
-    """Raise InvalidInputError for JSON nested deeper than JSON_DEPTH_LIMIT."""
+    """Raise InvalidInputError for JSON nested deeper than JSON_DEPTH_LIMIT, or not in UTF-8."""
+    # UTF-8 JSON has no raw NUL, UTF-16 and UTF-32 have many: they would hide the brackets from the count.
+    if b"\0" in body:
+        raise InvalidInputError.of("body", "JSON is sent in UTF-8.")
     if body.count(b"[") + body.count(b"{") <= JSON_DEPTH_LIMIT:
         return
     depth = 0

@@ -170,3 +170,15 @@ async def revoke_key(session: AsyncSession, actor: Actor, key_id: UUID, *, now: 
         row.revoked_at = now
         record(session, actor, Action.API_KEY_REVOKED, "ApiKey", row.id, now=now, before={"name": row.name})
     return row
+
+
+async def revoke_keys_of(session: AsyncSession, actor: Actor, user_id: UUID, *, now: datetime) -> None:
+    """Revoke all keys that stand for a user in the actor's school: the user's standing there has changed."""
+    rows = await session.scalars(
+        select(ApiKey)
+        .where(ApiKey.org_id == actor.org_id, ApiKey.user_id == user_id, ApiKey.revoked_at.is_(None))
+        .with_for_update(key_share=True)
+    )
+    for row in rows:
+        row.revoked_at = now
+        record(session, actor, Action.API_KEY_REVOKED, "ApiKey", row.id, now=now, before={"name": row.name})

@@ -19,6 +19,7 @@ from driveflow.core.db import constraint_as
 from driveflow.core.errors import ConflictError, ForbiddenError, NotFoundError
 from driveflow.core.ids import new_id
 from driveflow.core.outbox import Topic, emit
+from driveflow.orgs import api_keys
 from driveflow.orgs.models import Org, User, UserOrg
 
 
@@ -85,7 +86,10 @@ async def invite_member(
 async def change_role(
     session: AsyncSession, actor: Actor, member_id: UUID, *, role: Role, now: datetime
 ) -> Member:
-    """Give a member another role. Raises as `invite_member`, and ConflictError `last_owner`."""
+    """Give a member another role; API keys of the old one are revoked.
+
+    Raises as `invite_member`, and ConflictError `last_owner`.
+    """
     require(actor, Permission.MEMBERS_MANAGE)
     row, user = await _load(session, actor, member_id)
     _only_owners_touch_owners(actor, row.role, role.value)
@@ -106,11 +110,15 @@ async def change_role(
         before={"role": before},
         after={"role": role.value},
     )
+    await api_keys.revoke_keys_of(session, actor, user.id, now=now)
     return _member(row, user)
 
 
 async def remove_member(session: AsyncSession, actor: Actor, member_id: UUID, *, now: datetime) -> None:
-    """End a membership; the person stays a user. Raises ConflictError `last_owner`."""
+    """End a membership and revoke its API keys; the person stays a user.
+
+    Raises ConflictError `last_owner`.
+    """
     require(actor, Permission.MEMBERS_MANAGE)
     row, user = await _load(session, actor, member_id)
     _only_owners_touch_owners(actor, row.role)
@@ -125,6 +133,7 @@ async def remove_member(session: AsyncSession, actor: Actor, member_id: UUID, *,
         now=now,
         before={"email": user.email, "role": row.role},
     )
+    await api_keys.revoke_keys_of(session, actor, user.id, now=now)
 
 
 async def memberships_of(session: AsyncSession, user_id: UUID) -> list[tuple[Org, str]]:

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     CheckConstraint,
-    ForeignKey,
     ForeignKeyConstraint,
     Index,
     Numeric,
@@ -57,7 +56,8 @@ class TripPoint(Base):
         {"postgresql_partition_by": "RANGE (ts)"},
     )
 
-    org_id: Mapped[UUID] = mapped_column(ForeignKey("orgs.id", ondelete="CASCADE"), primary_key=True)
+    # No foreign key of its own to the school: the trip has it, and each one costs on every point.
+    org_id: Mapped[UUID] = mapped_column(primary_key=True)
     trip_id: Mapped[UUID] = mapped_column(primary_key=True)
     ts: Mapped[datetime] = mapped_column(primary_key=True)
     lat: Mapped[Decimal] = mapped_column(Numeric(9, 6))

@@ -12,6 +12,8 @@ from driveflow.bookings import creation, moves, rescheduling, service
 from driveflow.bookings.creation import NewBooking, Place, SeriesItem
 from driveflow.bookings.lifecycle import BookingStatus
 from driveflow.bookings.listing import BookingQuery, list_bookings
+from driveflow.bookings.models import Booking
+from driveflow.core.actor import Actor
 from driveflow.core.errors import DriveFlowError
 from driveflow.entrypoints import hot
 from driveflow.entrypoints.api.audit import AuditOut
@@ -81,7 +83,10 @@ class BookingUpdate(Versioned, Places):
 
 
 class BookingOut(Output):
-    """A booking; `fee_cents` is what its cancellation or no-show cost."""
+    """A booking; `fee_cents` is what its cancellation or no-show cost.
+
+    The split of the price is null for students and guardians.
+    """
 
     id: UUID
     student_id: UUID
@@ -99,8 +104,8 @@ class BookingOut(Output):
     dropoff_lng: float | None
     currency: str
     price_cents: int
-    platform_fee_cents: int
-    instructor_share_cents: int
+    platform_fee_cents: int | None
+    instructor_share_cents: int | None
     notes: str | None
     version: int
     cancellation_tiers: list[dict[str, int]]
@@ -114,6 +119,14 @@ class BookingOut(Output):
     fee_waived_by: UUID | None
     created_at: InstantOut
     updated_at: InstantOut
+
+
+def shown(booking: Booking, actor: Actor) -> BookingOut:
+    """Return a booking as the actor may see it."""
+    answer = BookingOut.model_validate(booking)
+    if not service.sees_split(actor, booking):
+        answer.platform_fee_cents = answer.instructor_share_cents = None
+    return answer
 
 
 class SeriesItemOut(Output):
@@ -162,9 +175,9 @@ async def create_booking(request: Request) -> Response:
             items = await creation.create_series(
                 connection, entry.actor, wanted, weeks=body.repeat.weeks, now=entry.now
             )
-            return _series_response(items)
+            return _series_response(items, entry.actor)
         booking = await creation.create_booking(connection, entry.actor, wanted, now=entry.now)
-        return Response(BookingOut.model_validate(booking).model_dump_json(), CREATED, media_type=hot.JSON)
+        return Response(shown(booking, entry.actor).model_dump_json(), CREATED, media_type=hot.JSON)
 
     return await hot.run(request, entry, book, *creation.locks_for(entry.actor.org_id, wanted))
 
@@ -185,7 +198,7 @@ hot_router.add_api_route(
 )
 
 
-def _series_response(items: list[SeriesItem]) -> Response:
+def _series_response(items: list[SeriesItem], actor: Actor) -> Response:
     booked = [item.booking for item in items if item.booking is not None]
     refusals = [item.refusal for item in items if item.refusal is not None]
     if not booked:
@@ -200,7 +213,7 @@ def _series_response(items: list[SeriesItem]) -> Response:
                 local_start=item.local_start,
                 start_at=item.start_at,
                 booked=item.booking is not None,
-                booking=BookingOut.model_validate(item.booking) if item.booking else None,
+                booking=shown(item.booking, actor) if item.booking else None,
                 code=item.refusal.code if item.refusal else None,
                 detail=item.refusal.message if item.refusal else None,
             )
@@ -277,7 +290,7 @@ hot_router.add_api_route(
 @router.get("/{booking_id}", tags=["bookings"])
 async def get_booking(ctx: Ctx, booking_id: UUID) -> BookingOut:
     """Return a booking."""
-    return BookingOut.model_validate(await service.load_visible(ctx.session, ctx.actor, booking_id))
+    return shown(await service.load_visible(ctx.session, ctx.actor, booking_id), ctx.actor)
 
 
 @router.patch("/{booking_id}", tags=["bookings"])
@@ -288,14 +301,14 @@ async def update_booking(ctx: Ctx, booking_id: UUID, body: BookingUpdate) -> Boo
     booking = await service.update_booking(
         ctx.session, ctx.actor, booking_id, changes, version=version, now=ctx.now
     )
-    return BookingOut.model_validate(booking)
+    return shown(booking, ctx.actor)
 
 
 @router.post("/{booking_id}/confirm", tags=["bookings"])
 async def confirm_booking(ctx: Ctx, booking_id: UUID) -> BookingOut:
     """Confirm a requested booking."""
     booking, _ = await moves.confirm(ctx.session, ctx.actor, booking_id, now=ctx.now)
-    return BookingOut.model_validate(booking)
+    return shown(booking, ctx.actor)
 
 
 class CancelIn(Input):
@@ -323,7 +336,7 @@ async def cancel_booking(ctx: Ctx, booking_id: UUID, body: CancelIn) -> BookingO
         fee_cents=body.fee_cents,
         now=ctx.now,
     )
-    return BookingOut.model_validate(booking)
+    return shown(booking, ctx.actor)
 
 
 class WaiveIn(Input):
@@ -336,7 +349,7 @@ class WaiveIn(Input):
 async def waive_fee(ctx: Ctx, booking_id: UUID, body: WaiveIn) -> BookingOut:
     """Waive the fee of a booking that was cancelled or missed."""
     booking, _ = await moves.waive_fee(ctx.session, ctx.actor, booking_id, reason=body.reason, now=ctx.now)
-    return BookingOut.model_validate(booking)
+    return shown(booking, ctx.actor)
 
 
 class CancellationQuoteOut(Output):
@@ -393,14 +406,14 @@ async def reschedule_booking(ctx: Ctx, booking_id: UUID, body: RescheduleIn) -> 
         version=ctx.version(body.changes()),
         now=ctx.now,
     )
-    return BookingOut.model_validate(booking)
+    return shown(booking, ctx.actor)
 
 
 @router.post("/{booking_id}/no-show", tags=["bookings"])
 async def record_no_show(ctx: Ctx, booking_id: UUID) -> BookingOut:
     """Record that the student did not come."""
     booking, _ = await moves.no_show(ctx.session, ctx.actor, booking_id, now=ctx.now)
-    return BookingOut.model_validate(booking)
+    return shown(booking, ctx.actor)
 
 
 class StartedOut(Output):
@@ -442,7 +455,7 @@ async def complete_booking(ctx: Ctx, booking_id: UUID, body: CompleteIn) -> Star
 
 async def _with_lesson(ctx: Ctx, booking_id: UUID, lesson_id: UUID) -> StartedOut:
     booking = await service.load_visible(ctx.session, ctx.actor, booking_id)
-    return StartedOut(booking=BookingOut.model_validate(booking), lesson_id=lesson_id)
+    return StartedOut(booking=shown(booking, ctx.actor), lesson_id=lesson_id)
 
 
 @router.get("/{booking_id}/events", tags=["bookings"])

@@ -96,9 +96,9 @@ class OrgOut(Output):
 
 
 class OrgCreatedOut(OrgOut):
-    """A new school with the first key of its owner, shown only here."""
+    """A new school with the first key of its owner, shown only here: null when the answer is repeated."""
 
-    api_key: str
+    api_key: str | None
 
 
 class MembershipOut(Output):
@@ -166,6 +166,7 @@ async def create_org(ctx: Ctx, body: OrgCreate) -> OrgCreatedOut:
     # The answer to an Idempotency-Key is kept in the caller's school, not in the new one.
     await ctx.session.flush()
     await set_tenant(ctx.session, ctx.actor.org_id)
+    ctx.keep_secret("api_key")
     return OrgCreatedOut(**OrgOut.model_validate(org).model_dump(), api_key=key.secret)
 
 
@@ -264,9 +265,9 @@ class ApiKeyOut(Output):
 
 
 class ApiKeyCreatedOut(ApiKeyOut):
-    """A new key with its secret, shown only here."""
+    """A new key with its secret, shown only here: null when the answer is repeated."""
 
-    key: str
+    key: str | None
 
 
 @router.get("/api-keys", tags=["api keys"])
@@ -290,6 +291,7 @@ async def create_api_key(ctx: Ctx, body: ApiKeyIn) -> ApiKeyCreatedOut:
         expires_at=body.expires_at,
         now=ctx.now,
     )
+    ctx.keep_secret("key")
     return ApiKeyCreatedOut(**ApiKeyOut.model_validate(made.row).model_dump(), key=made.secret)
 
 

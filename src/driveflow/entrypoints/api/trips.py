@@ -40,7 +40,7 @@ class TripOut(Output):
 class TripStartedOut(TripOut):
     """A running trip with its device token for Traccar Client, shown only here."""
 
-    device_token: str
+    device_token: str | None
 
 
 @router.post(
@@ -58,6 +58,7 @@ async def start_trip(ctx: Ctx, lesson_id: UUID, response: Response) -> TripStart
     if not started.is_new:
         response.status_code = 200
     trip = TripOut.model_validate(started.trip)
+    ctx.keep_secret("device_token")
     return TripStartedOut(**trip.model_dump(), device_token=started.device_token)
 
 

@@ -41,8 +41,16 @@ async def auto_close_lesson(session: AsyncSession, actor: Actor, event: Event, *
     await trips.auto_close_lesson(session, actor, UUID(event.payload["booking_id"]), now=now)
 
 
+async def close_cancelled_lesson(
+    session: AsyncSession, actor: Actor, event: Event, *, now: datetime
+) -> None:
+    """End the lesson of a booking that was cancelled while it ran."""
+    await trips.close_cancelled_lesson(session, actor, UUID(event.payload["booking_id"]), now=now)
+
+
 HANDLERS: Final[Handlers] = MappingProxyType(
     {
+        Topic.BOOKING_CANCELLED: (close_cancelled_lesson,),
         Topic.BOOKING_HOLD_DUE: (expire_hold,),
         Topic.LESSON_AUTO_CLOSE_DUE: (auto_close_lesson,),
     }

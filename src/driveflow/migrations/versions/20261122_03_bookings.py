@@ -281,9 +281,6 @@ def upgrade() -> None:
             name=op.f("trip_points_org_id_trip_id_fkey"),
             ondelete="CASCADE",
         ),
-        sa.ForeignKeyConstraint(
-            ["org_id"], ["orgs.id"], name=op.f("trip_points_org_id_fkey"), ondelete="CASCADE"
-        ),
         sa.PrimaryKeyConstraint("org_id", "trip_id", "ts", name=op.f("trip_points_pkey")),
         postgresql_partition_by="RANGE (ts)",
     )
