@@ -87,7 +87,6 @@ def create_app(
         openapi_url=f"{API_PREFIX}/openapi.json",
         docs_url=None,  # ours needs no other server: api/docs.py
         redoc_url=None,
-        max_body_size=settings.body_limit_bytes,
         lifespan=lifespan,
         redirect_slashes=False,
     )

@@ -1,9 +1,10 @@
-"""What happens to every request, whatever its route: request id, security headers, metrics, access log.
+"""What happens to every request, whatever its route: id, body limit, security headers, metrics, access log.
 
 Plain ASGI, because a wrapped request and response object per layer costs more than the database query.
 """
 
 import re
+from http import HTTPStatus
 from time import perf_counter
 
 import structlog
@@ -33,6 +34,7 @@ SECURITY_HEADERS = (
     (b"x-frame-options", b"DENY"),
     (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
 )
+_TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -69,9 +71,11 @@ class EdgeMiddleware:
             await send(message)
 
         try:
-            if _declared_length(scope) > self._body_limit_bytes:
-                # The framework counts what is sent, but answers a declared length in plain text.
-                too_large = of_http_exception(Request(scope), HTTPException(413))
+            length = _declared_length(scope)
+            if length is None:
+                receive = _counted(receive, self._body_limit_bytes)
+            if length is not None and length > self._body_limit_bytes:
+                too_large = of_http_exception(Request(scope), HTTPException(_TOO_LARGE))
                 await too_large(scope, receive, send_with_headers)
             else:
                 await self.app(scope, receive, send_with_headers)
@@ -96,11 +100,26 @@ class EdgeMiddleware:
                 )
 
 
-def _declared_length(scope: Scope) -> int:
+def _declared_length(scope: Scope) -> int | None:
     for name, value in scope["headers"]:
         if name == b"content-length":
-            return int(value) if value.isdigit() else 0
-    return 0
+            return int(value) if value.isdigit() else None
+    return None
+
+
+def _counted(receive: Receive, limit_bytes: int) -> Receive:
+    """Wrap what brings a body of undeclared length: whoever reads beyond the limit gets an HTTPException."""
+    read_bytes = 0
+
+    async def receive_counted() -> Message:
+        nonlocal read_bytes
+        message = await receive()
+        read_bytes += len(message.get("body", b""))
+        if read_bytes > limit_bytes:
+            raise HTTPException(_TOO_LARGE)
+        return message
+
+    return receive_counted
 
 
 def _given_request_id(scope: Scope) -> str | None:
