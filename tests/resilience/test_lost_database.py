@@ -194,3 +194,15 @@ async def test_requests_that_clients_gave_up_in_a_black_hole_give_their_connecti
     await asyncio.wait_for(asyncio.gather(*running, return_exceptions=True), 10)
     cable.restore()
     assert await recovered(school) < RECOVERY_S
+
+
+@pytest.mark.parametrize("path", ["/students", "/bookings"])
+async def test_connections_that_died_without_a_word_cost_one_request_not_one_each(
+    school: School, cable: Cable, path: str
+) -> None:
+    await fill_pool(school)
+    cable.forget()
+    began = time.monotonic()
+    assert_says_unavailable(await school.request("GET", path))
+    assert time.monotonic() - began < 2 * COMMAND_TIMEOUT_S + 0.5
+    assert await recovered(school) < 0.5

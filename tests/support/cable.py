@@ -19,8 +19,8 @@ class Cable:
         self._port = 0
         self._open: set[asyncio.StreamWriter] = set()
         self._pumps: set[asyncio.Task[None]] = set()
-        self._flows = asyncio.Event()
-        self._flows.set()
+        self._flows = _open_valve()
+        self._closed_for_good: list[asyncio.Event] = []
         self.delay_s = 0.0
 
     @property
@@ -41,6 +41,8 @@ class Cable:
         self._server.close()
         self.reset()
         await self._server.wait_closed()
+        for valve in self._closed_for_good:
+            valve.set()
         await asyncio.gather(*self._pumps, return_exceptions=True)
 
     def reset(self) -> None:
@@ -51,6 +53,12 @@ class Cable:
     def swallow(self) -> None:
         """Let connections live, new ones too, but pass nothing on any more: a black hole."""
         self._flows.clear()
+
+    def forget(self) -> None:
+        """Pass nothing on any more for the connections there are, without a word, as a rebooted router."""
+        self.swallow()
+        self._closed_for_good.append(self._flows)
+        self._flows = _open_valve()
 
     def restore(self) -> None:
         """Pass everything on again, undelayed; what was held up ends with its connection."""
@@ -64,8 +72,8 @@ class Cable:
         ends = {writer, there_writer}
         self._open |= ends
         pumps = {
-            asyncio.create_task(self._pump(reader, there_writer)),
-            asyncio.create_task(self._pump(there_reader, writer)),
+            asyncio.create_task(self._pump(reader, there_writer, self._flows)),
+            asyncio.create_task(self._pump(there_reader, writer, self._flows)),
         }
         self._pumps |= pumps
         await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -75,16 +83,24 @@ class Cable:
         self._open -= ends
         self._pumps -= pumps
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flows: asyncio.Event
+    ) -> None:
         with suppress(OSError):
             while data := await reader.read(_CHUNK_BYTES):
-                await self._flows.wait()
+                await flows.wait()
                 if self.delay_s:
                     await asyncio.sleep(self.delay_s)
                 if writer.transport.is_closing():
                     return
                 writer.write(data)
                 await writer.drain()
+
+
+def _open_valve() -> asyncio.Event:
+    valve = asyncio.Event()
+    valve.set()
+    return valve
 
 
 @asynccontextmanager

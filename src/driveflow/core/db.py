@@ -9,15 +9,19 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import date, datetime
+from time import monotonic
 from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
 from sqlalchemy import CheckConstraint, Date, DateTime, ForeignKey, MetaData, Text, event, select, text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from driveflow.core.clock import utc_now
 from driveflow.core.errors import ConflictError, DriveFlowError, NotFoundError
@@ -124,7 +128,10 @@ class Database:
                 "timeout": connect_timeout_s,
             },
         )
-        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
+        self._distrusted_at = 0.0
+        event.listen(self.engine.sync_engine, "connect", _note_birth)
+        event.listen(self.engine.sync_engine, "checkout", self._refuse_lost)
+        event.listen(self.engine.sync_engine, "handle_error", self._note_timeout)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=True)
 
     @asynccontextmanager
@@ -150,7 +157,10 @@ class Database:
             await connection.execute(";".join(("BEGIN", tenant_sql(org_id), *more_sql)))
             yield connection
             await connection.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, TimeoutError):
+                self._distrust()
+                connection.terminate()
             # After a cut or a cancelled statement the connection's state is unknown: do not reuse it.
             try:
                 await connection.execute("ROLLBACK", timeout=ROLLBACK_TIMEOUT_S)
@@ -159,6 +169,31 @@ class Database:
             raise
         finally:
             pooled.close()
+
+    def _distrust(self) -> None:
+        """Replace every connection of before at its next use.
+
+        The server ends slow statements before `command_timeout_s` is over: a timeout on our side means that
+        the link is dead. Then so are the other connections, each of which would cost a request that time.
+        """
+        self._distrusted_at = monotonic()
+
+    def _note_timeout(self, context: ExceptionContext) -> None:
+        if isinstance(context.original_exception, TimeoutError):
+            self._distrust()
+            if context.connection is not None:
+                _driver_of(context.connection.connection).terminate()
+            # No rollback on it: that would wait as long again.
+            context.is_disconnect = True
+
+    def _refuse_lost(self, dbapi_connection: DBAPIConnection, record: ConnectionPoolEntry, _: object) -> None:
+        driver = _driver_of(dbapi_connection)
+        if record.info["born"] < self._distrusted_at:
+            driver.terminate()
+        # asyncpg knows at once when its socket is gone: the pool then makes a new connection instead of
+        # handing a dead one to a request.
+        if driver.is_closed():
+            raise DisconnectionError
 
     async def dispose(self) -> None:
         """Close all pooled connections."""
@@ -264,8 +299,10 @@ def _driver_error(error: BaseException) -> BaseException:
     return error
 
 
-def _refuse_closed(dbapi_connection: Any, _record: object, _proxy: object) -> None:
-    # asyncpg knows at once when its socket is gone: the pool then makes a new connection instead of handing
-    # a dead one to a request.
-    if dbapi_connection.driver_connection.is_closed():
-        raise DisconnectionError
+def _driver_of(dbapi_connection: Any) -> asyncpg.Connection:  # noqa: ANN401 - SQLAlchemy's type lacks the driver's
+    driver: asyncpg.Connection = dbapi_connection.driver_connection
+    return driver
+
+
+def _note_birth(_dbapi_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info["born"] = monotonic()
