@@ -4,36 +4,51 @@ import asyncio
 import os
 import random
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 import httpx
-import pytest
 from sqlalchemy import text
 
 from driveflow.core.db import APP_ROLE, Database
 from driveflow.core.settings import Settings
 from driveflow.entrypoints.app import create_app
 from support.full_school import FullSchool, full_schools
-from support.schools import Clock, School, open_school
+from support.schools import Clock, open_school
 
 REQUESTS = int(os.environ.get("DRIVEFLOW_TEST_POOL_REQUESTS", "200"))
 AT_ONCE = 12
 
 
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """A pool that is far too small, so that the schools take turns with every connection."""
-    pool = Database(database_url, role=APP_ROLE, pool_size=2)
-    yield pool
-    await pool.dispose()
+@asynccontextmanager
+async def application(
+    database_url: str, clock: Clock, *, pool_size: int, pool_timeout_s: float = 10
+) -> AsyncIterator[tuple[httpx.AsyncClient, Database]]:
+    """An application on a pool that is far too small, so that schools take turns with each connection."""
+    database = Database(database_url, role=APP_ROLE, pool_size=pool_size, pool_timeout_s=pool_timeout_s)
+    settings = Settings(_env_file=None, rate_limit_key_per_min=1_000_000)
+    app = create_app(settings, database, clock=clock, access_log=False)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://driveflow.test") as http:
+        yield http, database
+    await database.dispose()
 
 
 async def test_interleaved_requests_of_two_schools_never_show_a_row_of_the_other(
-    school: School, other_school: School, database: Database
+    database_url: str, clock: Clock
 ) -> None:
-    schools = await full_schools(school, other_school)
+    async with application(database_url, clock, pool_size=2) as (http, database):
+        made = [await open_school(http, database, clock) for _ in range(2)]
+        schools = await full_schools(*made)
+        seen = await _interleave(schools)
+        # Each kind took part, else the test shows nothing.
+        assert min(seen.values()) > REQUESTS / 20, seen
+        await _nothing_is_left(database)
+
+
+async def _interleave(schools: list[FullSchool]) -> dict[str, int]:
+    """Send the requests; return how many showed rows, were refused, were cancelled."""
     marks = [_marks(full) for full in schools]
     limit = asyncio.Semaphore(AT_ONCE)
     chance = random.Random(6)
@@ -46,8 +61,7 @@ async def test_interleaved_requests_of_two_schools_never_show_a_row_of_the_other
             request = asyncio.ensure_future(schools[mine].school.request(method, path, json=body))
             if chance.random() < 0.2:
                 await asyncio.sleep(chance.random() * 0.02)
-                if request.cancel():
-                    seen["cancelled"] += 1
+                seen["cancelled"] += request.cancel()
             with suppress(asyncio.CancelledError):
                 answer = await request
                 assert answer.status_code < 500, f"{method} {path}: {answer.text}"
@@ -56,9 +70,7 @@ async def test_interleaved_requests_of_two_schools_never_show_a_row_of_the_other
                 seen["errors"] += answer.status_code >= 400
 
     await asyncio.gather(*(one(number) for number in range(REQUESTS)))
-    # Each kind took part, else the test shows nothing.
-    assert min(seen.values()) > REQUESTS / 20, seen
-    await _nothing_is_left(database)
+    return seen
 
 
 def _marks(full: FullSchool) -> list[str]:
@@ -107,11 +119,7 @@ async def _nothing_is_left(database: Database) -> None:
 async def test_a_pool_that_is_used_up_answers_503_and_serves_again_when_it_is_not(
     database_url: str, clock: Clock
 ) -> None:
-    database = Database(database_url, role=APP_ROLE, pool_size=1, pool_timeout_s=0.3)
-    app = create_app(Settings(_env_file=None), database, clock=clock, access_log=False)
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://driveflow.test"
-    ) as http:
+    async with application(database_url, clock, pool_size=1, pool_timeout_s=0.3) as (http, database):
         school = await open_school(http, database, clock)
         await school.get("/students")
         held = await database.engine.connect()
@@ -120,4 +128,3 @@ async def test_a_pool_that_is_used_up_answers_503_and_serves_again_when_it_is_no
         assert busy.json()["code"] == "unavailable"
         await held.close()
         await school.get("/students")
-    await database.dispose()
