@@ -14,14 +14,15 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
-from hypothesis import HealthCheck, settings as hypothesis_settings
-from support.databases import Cluster
-from support.figures import print_figures
-from support.schools import Clock, School, open_school
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from driveflow.core.db import APP_ROLE, WORKER_ROLE, Database
 from driveflow.core.settings import Settings
 from driveflow.entrypoints.app import create_app
+from support.databases import Cluster
+from support.figures import print_figures
+from support.schools import Clock, School, open_school
 
 hypothesis_settings.register_profile(
     "ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
+
 from support.schools import Clock, Ready, School
 
 TOMORROW_9 = datetime(2026, 8, 3, 23, 0, tzinfo=UTC)  # Tuesday 09:00 in Sydney

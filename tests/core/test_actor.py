@@ -33,7 +33,7 @@ TABLE = {
     "members:manage": "oa",
     "api_keys:manage": "oa",
     "audit:read": "oa",
-    "ops": "o",
+    "ops": "oa",
     "instructors:read": "oaisg",
     "instructors:manage": "oa",
     "students:read": "oai",

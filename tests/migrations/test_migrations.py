@@ -11,11 +11,14 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import pool
 from sqlalchemy.ext.asyncio import create_async_engine
-from support.databases import Cluster, wait_for
 
+from driveflow.core.clock import months_from
 from driveflow.core.db import async_url
 from driveflow.entrypoints import migrate as migrations
-from driveflow.entrypoints.migrate import MigrationError, head_revision, migrate, months_from, pending_changes
+from driveflow.entrypoints.migrate import MigrationError, migrate, pending_changes
+from driveflow.migrations import head_revision
+from driveflow.trips.models import PARTITIONS_AHEAD, PARTITIONS_BACK
+from support.databases import Cluster, wait_for
 
 REVISIONS = [script.revision for script in ScriptDirectory(str(migrations._SCRIPTS)).walk_revisions()][::-1]
 
@@ -35,6 +38,11 @@ async def run(url: str, *statements: str) -> list[asyncpg.Record]:
         return rows
     finally:
         await connection.close()
+
+
+def test_the_last_file_by_name_is_the_head_of_one_line_of_revisions() -> None:
+    assert sorted(REVISIONS) == REVISIONS
+    assert head_revision() == REVISIONS[-1]
 
 
 async def test_migrations_make_exactly_what_the_models_say(empty_url: str) -> None:
@@ -77,7 +85,7 @@ async def test_a_plain_owner_who_is_no_superuser_can_migrate(cluster: Cluster) -
         rows = await run(
             url, "SELECT count(*) FROM pg_class WHERE relname LIKE 'trip_points_20%' AND relkind = 'r'"
         )
-        assert rows[0]["count"] == migrations.PARTITIONS_BACK + migrations.PARTITIONS_AHEAD + 1
+        assert rows[0]["count"] == PARTITIONS_BACK + PARTITIONS_AHEAD + 1
 
 
 async def test_an_owner_who_may_not_create_roles_is_told_what_to_run(

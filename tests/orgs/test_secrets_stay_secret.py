@@ -4,6 +4,7 @@ import secrets
 
 import asyncpg
 import pytest
+
 from support.schools import Client, School
 
 

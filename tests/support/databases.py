@@ -13,7 +13,8 @@ from typing import Any, Self, TypeVar
 import asyncpg
 
 from driveflow import migrations
-from driveflow.entrypoints.migrate import head_revision, migrate
+from driveflow.entrypoints.migrate import migrate
+from driveflow.migrations import head_revision
 
 T = TypeVar("T")
 _LOCK = 5_522_019

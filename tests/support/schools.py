@@ -11,7 +11,8 @@ import httpx
 from driveflow.core.actor import Role
 from driveflow.core.db import Database
 from driveflow.core.ids import new_id
-from driveflow.orgs import api_keys, service as orgs
+from driveflow.orgs import api_keys
+from driveflow.orgs import service as orgs
 from driveflow.orgs.models import User
 
 MONDAY_10_SYDNEY = datetime(2026, 8, 3, 0, 0, tzinfo=UTC)

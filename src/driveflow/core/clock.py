@@ -187,6 +187,12 @@ def day_bounds(zone_name: str, day: date) -> tuple[datetime, datetime]:
     return from_epoch_min(segments[0][0]), from_epoch_min(segments[-1][1])
 
 
+def months_from(day: date, months: int) -> date:
+    """Return the first day of the month that lies `months` after (or before) the month of `day`."""
+    index = day.year * 12 + day.month - 1 + months
+    return date(index // 12, index % 12 + 1, 1)
+
+
 def days_touching(zone_name: str, start_min: int, end_min: int) -> tuple[date, date]:
     """Return the first and last local date that hold an epoch minute of the non-empty [start_min, end_min).
 

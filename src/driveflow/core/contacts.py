@@ -3,12 +3,11 @@
 import re
 import unicodedata
 
-import phonenumbers
-from email_validator import EmailNotValidError, validate_email
-from stdnum.au import abn as abn_number
-from stdnum.exceptions import ValidationError as NumberError
-
 from driveflow.core.errors import InvalidInputError
+
+# These libraries carry the world's numbering plans and take longer to import than the rest of the program:
+# they are imported when the first number or address is checked.
+# ruff: noqa: PLC0415
 
 # The region in which a number without a country code is read, by currency's country: a school's own region
 # is not stored, and its currency tells the country well enough for the countries that have their own.
@@ -25,6 +24,8 @@ _REGION_OF_CURRENCY = {
 
 def email_address(value: str, field: str = "email") -> str:
     """Return an e-mail address checked (RFC 5322 by email-validator) and in lower case."""
+    from email_validator import EmailNotValidError, validate_email
+
     try:
         # No look-up of the domain: it would make saving a student depend on a name server.
         return validate_email(value, check_deliverability=False, test_environment=True).normalized.lower()
@@ -34,6 +35,8 @@ def email_address(value: str, field: str = "email") -> str:
 
 def phone_number(value: str, currency: str, field: str = "phone") -> str:
     """Return a phone number in E.164; without a country code it is read as of the school's country."""
+    import phonenumbers
+
     region = _REGION_OF_CURRENCY.get(currency)
     try:
         number = phonenumbers.parse(value, region)
@@ -48,6 +51,9 @@ def phone_number(value: str, currency: str, field: str = "phone") -> str:
 
 def business_number(value: str, field: str = "abn") -> str:
     """Return an Australian Business Number as 11 digits, checked by the checksum of the ABN register."""
+    from stdnum.au import abn as abn_number
+    from stdnum.exceptions import ValidationError as NumberError
+
     try:
         return str(abn_number.validate(value))
     except NumberError as error:

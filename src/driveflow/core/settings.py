@@ -45,9 +45,6 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default=Path(".data"), description="Folder of the embedded server")
     host: str = Field(default="127.0.0.1", description="Address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one")
-    public_url: str = Field(
-        default="", description="Address under which the world sees DriveFlow; unset: that of the request"
-    )
     pool_size: int = Field(default=10, ge=1, le=200, description="Database connections a process may hold")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level that is logged"

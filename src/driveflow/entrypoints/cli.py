@@ -92,15 +92,17 @@ def serve(port: Port = None, host: Annotated[str | None, typer.Option(help="Addr
 
 
 @app.command()
-def worker(once: Annotated[bool, typer.Option(help="Stop when nothing is due.")] = False) -> None:  # noqa: FBT002 - typer's form of a flag
+def worker(
+    once: Annotated[bool, typer.Option(help="Stop when nothing is due.")] = False,  # noqa: FBT002 - typer's form of a flag
+    metrics_port: Annotated[int | None, typer.Option(help="Serve metrics on this port of 127.0.0.1.")] = None,
+) -> None:
     """Handle events: run as many of these as you like."""
     from driveflow.entrypoints.runtime import database_addresses
-    from driveflow.entrypoints.worker.loop import run_worker, run_worker_once
+    from driveflow.entrypoints.serving import work
 
     settings = _settings()
     with database_addresses(settings) as addresses:
-        run = run_worker_once if once else run_worker
-        _run(run(settings, addresses.worker))
+        _run(work(settings, addresses, once=once, metrics_port=metrics_port))
 
 
 @app.command()
@@ -151,6 +153,35 @@ def seed(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON ob
     for kind, row in rows.items():
         label = row.get("name") or row.get("full_name") or row.get("display_name")
         out.print(f"{kind:<11} {row['id']}  {label}", highlight=False)
+
+
+@app.command(name="create-org")
+def create_org(
+    name: Annotated[str, typer.Argument(help="Name of the school.")],
+    owner_email: Annotated[str, typer.Option(help="E-mail of its owner.")],
+    owner_name: Annotated[str | None, typer.Option(help="Name of its owner.")] = None,
+    slug: Annotated[str | None, typer.Option(help="Short name in addresses; made of the name if left out.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="IANA name, such as Australia/Sydney.")] = None,
+    currency: Annotated[str | None, typer.Option(help="ISO 4217 code, such as AUD.")] = None,
+) -> None:
+    """Open a school, and print its id, its slug and its owner's first API key."""
+    from driveflow.entrypoints.keys import make_school
+    from driveflow.entrypoints.runtime import database_addresses
+
+    settings = _settings()
+    with database_addresses(settings) as addresses:
+        made = asyncio.run(
+            make_school(
+                addresses,
+                name=name,
+                slug=slug,
+                time_zone=time_zone,
+                currency=currency,
+                owner_email=owner_email,
+                owner_name=owner_name,
+            )
+        )
+    typer.echo(f"id    {made.org.id}\nslug  {made.org.slug}\nkey   {made.api_key}")
 
 
 @app.command()

@@ -3,15 +3,17 @@
 from dataclasses import dataclass
 
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from driveflow.core.db import APP_ROLE, WORKER_ROLE, Database
+from driveflow.core.db import APP_ROLE, WORKER_ROLE, Database, sqlstate
 from driveflow.core.settings import Settings
-from driveflow.entrypoints.migrate import head_revision
 from driveflow.entrypoints.runtime import Addresses, StartError, refuse_dangerous_role
+from driveflow.migrations import head_revision
 from driveflow.models import CONTROL_PLANE, Base
 
 OLDEST_POSTGRES = 150_000
+# Insufficient privilege; and a start-up parameter that is refused, which is how a role is asked for.
+_MAY_NOT_SWITCH = {"42501", "22023"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ async def examine(settings: Settings, addresses: Addresses) -> list[Finding]:
             findings.append(await _role(name, database, switched=url == addresses.owner))
             if name == "web role":
                 findings += await _schema(database)
+        except DBAPIError as error:
+            advice = "Check the address and the server."
+            if sqlstate(error) in _MAY_NOT_SWITCH:
+                advice = f"Let the administrator run: GRANT {role} TO the user who logs in."
+            findings.append(Finding(name, f"cannot connect as {role}", advice))
         except (OSError, TimeoutError, SQLAlchemyError) as error:
             findings.append(
                 Finding(name, f"cannot connect ({type(error).__name__})", "Check the address and the server.")

@@ -1,5 +1,6 @@
-"""Making an API key from the command line, where no actor is logged in."""
+"""Making a school and an API key from the command line, where no actor is logged in."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import select
@@ -8,7 +9,52 @@ from driveflow.core.actor import Actor, Role
 from driveflow.core.clock import utc_now
 from driveflow.entrypoints.runtime import Addresses
 from driveflow.orgs import api_keys, service
-from driveflow.orgs.models import UserOrg
+from driveflow.orgs.members import ensure_user
+from driveflow.orgs.models import Org, UserOrg
+
+
+@dataclass(frozen=True, slots=True)
+class NewSchool:
+    """A school just made, with the first key of its owner."""
+
+    org: Org
+    api_key: str
+
+
+async def make_school(
+    addresses: Addresses,
+    *,
+    name: str,
+    slug: str | None,
+    time_zone: str | None,
+    currency: str | None,
+    owner_email: str,
+    owner_name: str | None,
+) -> NewSchool:
+    """Make a school with its owner, who may own others already.
+
+    Raises ConflictError `slug_taken`, InvalidInputError naming the wrong field.
+    """
+    database = addresses.web_database(pool_size=1)
+    now = utc_now()
+    settings = {"time_zone": time_zone, "currency": currency}
+    try:
+        async with database.session(None) as session:
+            owner = await ensure_user(session, email=owner_email, full_name=owner_name)
+            org, actor = await service.create_org(
+                session,
+                owner=owner,
+                name=name,
+                slug=slug,
+                settings={field: value for field, value in settings.items() if value is not None},
+                now=now,
+            )
+            key = await api_keys.create_key(
+                session, actor, name="First key", role=Role.OWNER, user_id=owner.id, now=now
+            )
+            return NewSchool(org, key.secret)
+    finally:
+        await database.dispose()
 
 
 async def make_key(

@@ -4,7 +4,7 @@ Runs as the owner. The application's roles own nothing; where the owner may not 
 administrator is in the error (schema decision 14).
 """
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,15 @@ from sqlalchemy import Connection, pool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from driveflow.core.clock import months_from
 from driveflow.core.db import APP_ROLE, WORKER_ROLE, async_url, sqlstate
 from driveflow.core.errors import OperatorError
 from driveflow.models import Base
+from driveflow.trips.models import PARTITIONS_AHEAD, PARTITIONS_BACK
 
 _SCRIPTS = Path(__file__).parent.parent / "migrations"
 _INSUFFICIENT_PRIVILEGE = "42501"
 _LOCK_KEY = 7_305_118  # any fixed number: two processes that migrate at once take turns
-
-PARTITIONS_BACK = 3
-PARTITIONS_AHEAD = 3
 
 
 class MigrationError(OperatorError):
@@ -53,11 +52,6 @@ async def migrate(url: str, *, target: str = "head") -> str:
             return await connection.run_sync(current_revision) or ""
     finally:
         await engine.dispose()
-
-
-def head_revision() -> str:
-    """Return the newest revision that this code knows."""
-    return ScriptDirectory(str(_SCRIPTS)).get_current_head() or ""
 
 
 def current_revision(connection: Connection) -> str | None:
@@ -99,7 +93,18 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
+def _refuse_unknown(connection: Connection) -> None:
+    revision = current_revision(connection)
+    known = {script.revision for script in ScriptDirectory(str(_SCRIPTS)).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise MigrationError(
+            f"The database is at revision {revision}, which this version of DriveFlow does not know: "
+            "install the version that made it, or a later one."
+        )
+
+
 def _upgrade(connection: Connection, target: str) -> None:
+    _refuse_unknown(connection)
     connection.execute(text("SET lock_timeout = '10s'"))
     command.upgrade(_config(connection), target)
 
@@ -178,9 +183,3 @@ async def _add_postgis(connection: AsyncConnection) -> None:
         if sqlstate(error) != _INSUFFICIENT_PRIVILEGE:
             raise
         await connection.rollback()  # everything works without PostGIS
-
-
-def months_from(day: date, months: int) -> date:
-    """Return the first day of the month that lies `months` after (or before) the month of `day`."""
-    index = day.year * 12 + day.month - 1 + months
-    return date(index // 12, index % 12 + 1, 1)

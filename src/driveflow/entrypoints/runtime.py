@@ -12,8 +12,8 @@ from sqlalchemy import text
 from driveflow.core.db import APP_ROLE, Database
 from driveflow.core.errors import OperatorError
 from driveflow.core.settings import Settings
-from driveflow.entrypoints.migrate import head_revision
 from driveflow.integrations import embedded_postgres
+from driveflow.migrations import head_revision
 
 WATCH_S = 1.0
 

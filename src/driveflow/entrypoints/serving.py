@@ -7,10 +7,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import uvicorn
 from fastapi import FastAPI
+from prometheus_client import start_http_server
 
+from driveflow.core.db import WORKER_ROLE, Database
 from driveflow.core.settings import Settings
 from driveflow.entrypoints.app import create_app
-from driveflow.entrypoints.migrate import migrate
 from driveflow.entrypoints.runtime import (
     Addresses,
     StartError,
@@ -18,7 +19,7 @@ from driveflow.entrypoints.runtime import (
     refuse_dangerous_role,
     refuse_old_schema,
 )
-from driveflow.entrypoints.worker.loop import run_worker
+from driveflow.entrypoints.worker.loop import run_worker, run_worker_once
 
 GRACEFUL_SHUTDOWN_S = 15
 KEEP_ALIVE_S = 20
@@ -40,6 +41,8 @@ async def serve(
     Raises StartError for a wrong role, an old schema or a port in use.
     """
     if addresses.embedded:
+        from driveflow.entrypoints.migrate import migrate  # noqa: PLC0415 - brings Alembic, else not needed
+
         await migrate(addresses.owner)
     database = addresses.web_database(settings.pool_size)
     try:
@@ -69,6 +72,28 @@ async def serve(
             await server.serve(sockets=[listener])
     finally:
         await database.dispose()
+
+
+async def work(
+    settings: Settings, addresses: Addresses, *, once: bool = False, metrics_port: int | None = None
+) -> None:
+    """Run one worker until SIGTERM or SIGINT, or with `once` until nothing is due.
+
+    Raises StartError for a wrong role or an old schema.
+    """
+    database = Database(addresses.worker, role=WORKER_ROLE, pool_size=1)
+    try:
+        await refuse_dangerous_role(database)
+        await refuse_old_schema(database)
+    finally:
+        await database.dispose()
+    if metrics_port is not None:
+        start_http_server(metrics_port, addr="127.0.0.1")
+    async with embedded_server_kept_up(addresses):
+        if once:
+            await run_worker_once(settings, addresses.worker)
+        else:
+            await run_worker(settings, addresses.worker)
 
 
 class _Server(uvicorn.Server):

@@ -57,13 +57,7 @@ async def invite_member(
     """
     require(actor, Permission.MEMBERS_MANAGE)
     _only_owners_touch_owners(actor, role.value)
-    email = contacts.email_address(email)
-    await session.execute(
-        insert(User)
-        .values(id=new_id(), email=email, full_name=full_name or email.partition("@")[0])
-        .on_conflict_do_nothing()
-    )
-    user = (await session.scalars(select(User).where(User.email == email))).one()
+    user = await ensure_user(session, email=email, full_name=full_name)
     row = UserOrg(id=new_id(), user_id=user.id, org_id=actor.org_id, role=role.value, created_at=now)
     session.add(row)
     with constraint_as("user_orgs_user_id_org_id_role_key", _already_member()):
@@ -75,12 +69,26 @@ async def invite_member(
         "Member",
         row.id,
         now=now,
-        after={"email": email, "role": role.value},
+        after={"email": user.email, "role": role.value},
     )
     await emit(
-        session, actor.org_id, Topic.MEMBER_INVITED, {"member_id": str(row.id), "email": email}, now=now
+        session, actor.org_id, Topic.MEMBER_INVITED, {"member_id": str(row.id), "email": user.email}, now=now
     )
     return _member(row, user)
+
+
+async def ensure_user(session: AsyncSession, *, email: str, full_name: str | None) -> User:
+    """Return the user with an e-mail address, made now if new to DriveFlow.
+
+    Raises InvalidInputError (`email`).
+    """
+    email = contacts.email_address(email)
+    await session.execute(
+        insert(User)
+        .values(id=new_id(), email=email, full_name=full_name or email.partition("@")[0])
+        .on_conflict_do_nothing()
+    )
+    return (await session.scalars(select(User).where(User.email == email))).one()
 
 
 async def change_role(

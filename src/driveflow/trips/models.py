@@ -17,6 +17,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from driveflow.core.db import Base, CreatedMixin, TenantMixin
 
+PARTITIONS_BACK = 3
+"""Months before the first migration for which points have a partition of their own."""
+PARTITIONS_AHEAD = 3
+"""Months that the worker is ahead with partitions."""
+
 
 class Trip(Base, TenantMixin, CreatedMixin):
     """A recorded drive of a lesson; at most one of a lesson is open."""

@@ -15,11 +15,12 @@ import structlog
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from driveflow.core.clock import months_from
 from driveflow.core.db import Database
 from driveflow.core.idempotency import RETENTION_HOURS
 from driveflow.core.outbox_queue import describe
 from driveflow.core.settings import Settings
-from driveflow.entrypoints.migrate import PARTITIONS_AHEAD, months_from
+from driveflow.trips.models import PARTITIONS_AHEAD
 
 DELETE_BATCH = 1000
 # A worker that just started has better things to do; several of them spread out.

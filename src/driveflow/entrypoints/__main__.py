@@ -1,0 +1,5 @@
+"""Lets `python -m driveflow.entrypoints` be the command `driveflow`."""
+
+from driveflow.entrypoints.cli import main
+
+main()
