@@ -58,7 +58,7 @@ async def test_every_earlier_revision_is_upgraded_with_its_data(empty_url: str, 
         "INSERT INTO orgs (id, name, slug, cancellation_tiers) "
         "VALUES ('00000000-0000-7000-8000-000000000001', 'Old School', 'old-school', '[]')",
         "INSERT INTO students (org_id, id, full_name, search_text) VALUES "
-        "('00000000-0000-7000-8000-000000000001', '00000000-0000-7000-8000-000000000002', 'Old Student', 'old')",
+        "('00000000-0000-7000-8000-000000000001', '00000000-0000-7000-8000-000000000002', 'Old Student', '')",
     )
     assert await migrate(empty_url) == head_revision()
     rows = await run(empty_url, "SELECT full_name FROM students JOIN orgs ON orgs.id = org_id")

@@ -43,7 +43,13 @@ class Client:
     key: str
 
     async def request(
-        self, method: str, path: str, *, expect: int | None = None, headers: dict[str, str] | None = None, **more: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        expect: int | None = None,
+        headers: dict[str, str] | None = None,
+        **more: Any,
     ) -> httpx.Response:
         """Send a request; a path that starts with /api or / of the root is taken as it is."""
         url = path if path.startswith(("/api/", "/gps/", "/healthz")) else f"/api/v1/orgs/{self.org_id}{path}"
@@ -83,22 +89,23 @@ class School(Client):
     owner_user_id: UUID | None = None
 
     async def as_role(self, role: str, **person: str) -> Client:
-        """Return a client with a new key of a role; `instructor_id`, `student_id` or `guardian_id` where due."""
+        """Return a client with a new key of a role; `instructor_id` and its like where due."""
         made = await self.post("/api-keys", {"name": f"{role} key", "role": role, **person})
         return Client(self.http, self.org_id, made["key"])
 
     async def add_instructor(
-        self, display_name: str = "Casey Instructor", *, hours: tuple[int, int] | None = (8 * 60, 18 * 60), **more: Any
+        self,
+        display_name: str = "Casey Instructor",
+        *,
+        hours: tuple[int, int] | None = (8 * 60, 18 * 60),
+        **more: Any,
     ) -> dict[str, Any]:
         """Add an instructor who works every day of the week from `hours[0]` to `hours[1]` (minutes)."""
         row: dict[str, Any] = await self.post("/instructors", {"display_name": display_name, **more})
         if hours is not None:
             await self.put(
                 f"/instructors/{row['id']}/availability",
-                [
-                    {"day_of_week": day, "start_minute": hours[0], "end_minute": hours[1]}
-                    for day in range(7)
-                ],
+                [{"day_of_week": day, "start_minute": hours[0], "end_minute": hours[1]} for day in range(7)],
             )
         return row
 
@@ -107,7 +114,9 @@ class School(Client):
         row: dict[str, Any] = await self.post("/students", {"full_name": full_name, **more})
         return row
 
-    async def add_guardian(self, student_id: str, full_name: str = "Pat Parent", **more: Any) -> dict[str, Any]:
+    async def add_guardian(
+        self, student_id: str, full_name: str = "Pat Parent", **more: Any
+    ) -> dict[str, Any]:
         """Add a guardian of a student."""
         row: dict[str, Any] = await self.post(
             f"/students/{student_id}/guardians", {"full_name": full_name, **more}
@@ -120,12 +129,19 @@ class School(Client):
         """Add a service, priced on the school's default rate card (made when there is none)."""
         row: dict[str, Any] = await self.post(
             "/services",
-            {"name": name or f"{duration_min}-min Lesson {secrets.token_hex(3)}", "duration_min": duration_min},
+            {
+                "name": name or f"{duration_min}-min Lesson {secrets.token_hex(3)}",
+                "duration_min": duration_min,
+            },
         )
         if price_cents is not None:
             cards = (await self.get("/rate-cards"))["items"]
             default = [card for card in cards if card["is_default"]]
-            card = default[0] if default else await self.post("/rate-cards", {"name": "Default", "is_default": True})
+            card = (
+                default[0]
+                if default
+                else await self.post("/rate-cards", {"name": "Default", "is_default": True})
+            )
             await self.put(f"/rate-cards/{card['id']}/items/{row['id']}", {"price_cents": price_cents})
         return row
 
@@ -133,7 +149,9 @@ class School(Client):
         """Add an instructor, a student and a priced service: all that a booking needs."""
         return Ready(await self.add_instructor(), await self.add_student(), await self.add_service())
 
-    async def book(self, ready: "Ready", start_at: datetime, *, expect: int = 201, **more: Any) -> dict[str, Any]:
+    async def book(
+        self, ready: "Ready", start_at: datetime, *, expect: int = 201, **more: Any
+    ) -> dict[str, Any]:
         """Book as the owner."""
         made: dict[str, Any] = await self.post("/bookings", ready.booking(start_at, **more), expect=expect)
         return made

@@ -38,7 +38,9 @@ from driveflow.core.outbox import NewEvent, Topic, event_values
 from driveflow.orgs.booking_sql import time_zone_of
 from driveflow.people import booking_sql as people
 
+MIN_SERIES_WEEKS = 2
 MAX_SERIES_WEEKS = 52
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -113,8 +115,10 @@ async def create_series(
     Raises InvalidInputError for the number of weeks, and what concerns all dates alike (NotFoundError,
     ForbiddenError).
     """
-    if not 2 <= weeks <= MAX_SERIES_WEEKS:
-        raise InvalidInputError.of("repeat.weeks", f"Must be between 2 and {MAX_SERIES_WEEKS}.")
+    if not MIN_SERIES_WEEKS <= weeks <= MAX_SERIES_WEEKS:
+        raise InvalidInputError.of(
+            "repeat.weeks", f"Must be between {MIN_SERIES_WEEKS} and {MAX_SERIES_WEEKS}."
+        )
     zone_name = await time_zone_of(connection, actor.org_id)
     first_wall = wanted.start_at.astimezone(clock.zone(zone_name))
     in_series = replace(wanted, series_id=new_id())
@@ -242,7 +246,12 @@ def _values(actor: Actor, wanted: NewBooking, booking: Booking, now: datetime) -
         booking.series_id,
         now,
         *audit_values(
-            actor, Action.BOOKING_CREATED, "Booking", booking.id, now=now, after=msgspec.json.encode(facts).decode()
+            actor,
+            Action.BOOKING_CREATED,
+            "Booking",
+            booking.id,
+            now=now,
+            after=msgspec.json.encode(facts).decode(),
         ),
         *event_values(booking.org_id, events, now=now),
     )

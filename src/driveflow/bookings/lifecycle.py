@@ -10,7 +10,7 @@
 | in_progress -> completed  | its instructor, staff; auto-close | auto-close: from 2 h after the planned end |
 | confirmed -> completed    | staff                             | after the planned end, with a reason |
 | confirmed -> no_show      | its instructor, staff             | from 15 min after the start |
-| confirmed -> cancelled    | student, guardian, staff          | before the start; staff at any time, with a reason |
+| confirmed -> cancelled    | student, guardian, staff          | before the start; staff: with a reason |
 | in_progress -> cancelled  | staff                             | with a reason |
 
 `completed`, `cancelled` and `no_show` are final. The same move again is a no-op, any other one a conflict.

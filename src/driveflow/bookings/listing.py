@@ -86,9 +86,7 @@ async def list_bookings(connection: asyncpg.Connection, actor: Actor, query: Boo
         start_at, booking_id = _decode(query.cursor)
         add("b.start_at >= {}", start_at)
         parameters.append(booking_id)
-        conditions.append(
-            f"AND (b.start_at > ${len(parameters) - 1} OR b.id > ${len(parameters)})"
-        )
+        conditions.append(f"AND (b.start_at > ${len(parameters) - 1} OR b.id > ${len(parameters)})")
     statement = sql.LIST.format(conditions=" ".join(conditions), limit=query.limit + 1)
     rows = await connection.fetch(statement, *parameters)
     more = len(rows) > query.limit
@@ -138,9 +136,7 @@ async def list_bookings(connection: asyncpg.Connection, actor: Actor, query: Boo
 _STUDENT, _INSTRUCTOR, _SERVICE = 4, 5, 6
 
 
-async def _names(
-    connection: asyncpg.Connection, org_id: UUID, rows: list[asyncpg.Record]
-) -> dict[str, str]:
+async def _names(connection: asyncpg.Connection, org_id: UUID, rows: list[asyncpg.Record]) -> dict[str, str]:
     if not rows:
         return {}
     ids = [list({row[column] for row in rows}) for column in (_STUDENT, _INSTRUCTOR, _SERVICE)]

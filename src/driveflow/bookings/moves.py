@@ -125,9 +125,7 @@ async def expire_hold(session: AsyncSession, actor: Actor, booking_id: UUID, *, 
     booking = await get_or_404(session, Booking, actor.org_id, booking_id, lock=True)
     if booking.status != BookingStatus.REQUESTED:
         return booking, False
-    decision: Decision = decide(
-        facts_of(booking), BookingStatus.CANCELLED, actor, now, cause=Cause.EXPIRY
-    )
+    decision: Decision = decide(facts_of(booking), BookingStatus.CANCELLED, actor, now, cause=Cause.EXPIRY)
     enforce(decision)
     changes = {
         "status": BookingStatus.CANCELLED.value,

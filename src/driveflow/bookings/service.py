@@ -71,7 +71,9 @@ async def update_booking(
     if after:
         booking.version += 1
         booking.updated_at = now
-        record(session, actor, Action.BOOKING_UPDATED, "Booking", booking.id, now=now, before=before, after=after)
+        record(
+            session, actor, Action.BOOKING_UPDATED, "Booking", booking.id, now=now, before=before, after=after
+        )
         await session.flush()
     return booking
 

@@ -79,7 +79,12 @@ async def read_situation(
         (start_at + reach).date(),
         moving,
     )
-    if row is None or row["instructor_active"] is None or row["student_id"] is None or row["duration_min"] is None:
+    if (
+        row is None
+        or row["instructor_active"] is None
+        or row["student_id"] is None
+        or row["duration_min"] is None
+    ):
         raise NotFoundError
     if moving == NO_BOOKING and not row["service_active"]:
         raise ConflictError("This service is not offered any more.", code="service_inactive")
@@ -131,9 +136,7 @@ def refuse_time(
     hours = slots.open_intervals(
         situation.time_zone, situation.windows, situation.exceptions, first_day, last_day
     )
-    refusal = slots.refusal(
-        rules, hours, situation.busy, start_min, student_busy=situation.student_busy
-    )
+    refusal = slots.refusal(rules, hours, situation.busy, start_min, student_busy=situation.student_busy)
     if refusal is not None and (refusal.reason in _OVERLAPS or not override_hours):
         raise ConflictError(refusal.sentence, code=refusal.reason.value)
 
@@ -160,7 +163,9 @@ def overlaps_as_conflicts() -> Iterator[None]:
         ),
         constraint_as(
             STUDENT_NO_OVERLAP,
-            ConflictError("The student already has a lesson at this time.", code=RefusalReason.STUDENT_BUSY.value),
+            ConflictError(
+                "The student already has a lesson at this time.", code=RefusalReason.STUDENT_BUSY.value
+            ),
         ),
     ):
         yield

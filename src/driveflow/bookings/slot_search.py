@@ -22,7 +22,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class SlotQuery:
-    """What is searched; a date means the whole local day, an instant itself. `until` is exclusive if an instant."""
+    """What is searched; a date means the whole local day, an instant itself, exclusive as `until`."""
 
     service_id: UUID
     since: date | datetime

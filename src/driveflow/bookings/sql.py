@@ -37,7 +37,8 @@ SELECT {orgs.COLUMNS},
     ({availability.WINDOWS.format(org="$1", instructor="$2")}) AS windows,
     ({availability.EXCEPTIONS.format(org="$1", instructor="$2", first_day="$7::date", last_day="$8::date")})
         AS exceptions,
-    ({_BUSY.format(org="$1", whose="b.instructor_id = $2", since="$5", to="$6", except_id="$9::uuid")}) AS busy,
+    ({_BUSY.format(org="$1", whose="b.instructor_id = $2", since="$5", to="$6", except_id="$9::uuid")})
+        AS busy,
     ({_BUSY.format(org="$1", whose="b.student_id = $3", since="$5", to="$6", except_id="$9::uuid")})
         AS student_busy
 FROM orgs o
@@ -50,10 +51,12 @@ WHERE o.id = $1
 
 _SEARCH_BUSY = f"""
 SELECT b.instructor_id,
-    array_agg(ARRAY[(date_part('epoch', b.start_at) / 60)::int, (date_part('epoch', b.end_at) / 60)::int]) AS busy
+    array_agg(ARRAY[(date_part('epoch', b.start_at) / 60)::int, (date_part('epoch', b.end_at) / 60)::int])
+        AS busy
 FROM bookings b
 WHERE b.org_id = $1 AND b.status IN ({_HOLDING})
-    AND b.start_at < $5 AND b.start_at > $4::timestamptz - interval '{LONGEST_LESSON_HOURS} hours' AND b.end_at > $4
+    AND b.start_at < $5 AND b.start_at > $4::timestamptz - interval '{LONGEST_LESSON_HOURS} hours'
+    AND b.end_at > $4
 GROUP BY b.instructor_id
 """
 
@@ -72,7 +75,7 @@ LEFT JOIN ({_SEARCH_BUSY}) AS taken ON taken.instructor_id = i.id
 WHERE o.id = $1
 ORDER BY i.display_name, i.id
 """
-"""One row an instructor: school $1, service $2, instructor or null $3, from $4, to $5, days $6 $7, student $8."""
+"""One row an instructor: school, service, instructor or null, from, to, first and last day, student."""
 
 INSERT_BOOKING = f"""
 WITH booking AS (
@@ -82,8 +85,8 @@ WITH booking AS (
         currency, price_cents, platform_fee_cents, instructor_share_cents, notes, time_zone,
         cancellation_tiers, hold_expires_at, series_id, created_at, updated_at
     ) VALUES (
-        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-        $24, $24
+        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+        $23, $24, $24
     )
 ), audit AS (
     {INSERT_AUDIT.format(*(f"${number}" for number in range(25, 37)))}
@@ -93,8 +96,9 @@ WITH booking AS (
 """Booking, audit row and events, all or nothing, in one round trip."""
 
 LIST = """
-SELECT b.id::text, (date_part('epoch', b.start_at) / 60)::int, (date_part('epoch', b.end_at) / 60)::int, b.status,
-    b.student_id::text, b.instructor_id::text, b.service_id::text, b.currency, b.price_cents, b.fee_cents,
+SELECT b.id::text, (date_part('epoch', b.start_at) / 60)::int, (date_part('epoch', b.end_at) / 60)::int,
+    b.status, b.student_id::text, b.instructor_id::text, b.service_id::text, b.currency, b.price_cents,
+    b.fee_cents,
     b.pickup_address, b.hold_expires_at, b.series_id::text, b.version
 FROM bookings b
 WHERE b.org_id = $1 {conditions}

@@ -35,9 +35,7 @@ async def list_changes(
         query = query.where(AuditLog.created_at >= since)
     if until is not None:
         query = query.where(AuditLog.created_at < until)
-    return await fetch_page(
-        session, query, [AuditLog.created_at, AuditLog.id], paging, descending=True
-    )
+    return await fetch_page(session, query, [AuditLog.created_at, AuditLog.id], paging, descending=True)
 
 
 async def trail_of(session: AsyncSession, org_id: UUID, entity_type: str, entity_id: UUID) -> list[AuditLog]:

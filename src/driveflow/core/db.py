@@ -299,7 +299,7 @@ def _driver_error(error: BaseException) -> BaseException:
     return error
 
 
-def _driver_of(dbapi_connection: Any) -> asyncpg.Connection:  # noqa: ANN401 - SQLAlchemy's type lacks the driver's
+def _driver_of(dbapi_connection: Any) -> asyncpg.Connection:
     driver: asyncpg.Connection = dbapi_connection.driver_connection
     return driver
 

@@ -1,7 +1,8 @@
 """Outbox: events that leave in the same transaction as the change that caused them (seed step 10).
 
 `emit` writes the row; `driveflow worker` drains it (`entrypoints/worker/loop.py`). A row with a future
-`available_at` is a timer: hold expiry, auto-close, reminders. `dedupe_key` makes an event unique in its school.
+`available_at` is a timer: hold expiry, auto-close, reminders. `dedupe_key` makes an event unique in its
+school.
 """
 
 from dataclasses import dataclass
@@ -126,6 +127,6 @@ def event_values(org_id: UUID, events: list[NewEvent], *, now: datetime) -> tupl
 
 
 def backoff(attempts: int, jitter: float) -> timedelta:
-    """Return the wait before the next try: 2 s doubled per attempt, at most 1 h, times 0.5 + jitter (0..1)."""
+    """Return the wait before the next try: 2 s doubled per attempt, up to 1 h, times 0.5 + jitter (0..1)."""
     seconds = min(_FIRST_BACKOFF_S * 2 ** max(attempts - 1, 0), _LONGEST_BACKOFF_S)
     return timedelta(seconds=seconds * (0.5 + jitter))

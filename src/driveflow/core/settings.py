@@ -60,9 +60,7 @@ class Settings(BaseSettings):
     trip_retention_days: int = Field(
         default=0, ge=0, description="Days that trip points are kept; 0 keeps them for ever"
     )
-    outbox_retention_days: int = Field(
-        default=30, ge=1, description="Days that handled outbox rows are kept"
-    )
+    outbox_retention_days: int = Field(default=30, ge=1, description="Days that handled outbox rows are kept")
     outbox_poll_s: float = Field(
         default=1.0, gt=0, le=60, description="Longest wait of the worker between two looks at the outbox"
     )

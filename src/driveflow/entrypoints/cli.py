@@ -79,7 +79,9 @@ def demo(port: Port = None) -> None:
 
 
 @app.command()
-def serve(port: Port = None, host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None) -> None:
+def serve(
+    port: Port = None, host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None
+) -> None:
     """Serve the API."""
     from driveflow.entrypoints.runtime import database_addresses
     from driveflow.entrypoints.serving import serve as run
@@ -87,7 +89,11 @@ def serve(port: Port = None, host: Annotated[str | None, typer.Option(help="Addr
     settings = _settings(port=port, host=host)
     with database_addresses(settings) as addresses:
         _run(
-            run(settings, addresses, on_ready=lambda url: err.print(f"DriveFlow answers on {url}", highlight=False))
+            run(
+                settings,
+                addresses,
+                on_ready=lambda url: err.print(f"DriveFlow answers on {url}", highlight=False),
+            )
         )
 
 
@@ -107,7 +113,7 @@ def worker(
 
 @app.command()
 def migrate(
-    check: Annotated[bool, typer.Option(help="Change nothing; fail when models and migrations differ.")] = False,  # noqa: FBT002 - typer's form of a flag
+    check: Annotated[bool, typer.Option(help="Change nothing; compare with the models.")] = False,  # noqa: FBT002 - typer's form of a flag
 ) -> None:
     """Bring the database to the newest schema."""
     from driveflow.entrypoints.migrate import migrate as run
@@ -160,7 +166,9 @@ def create_org(
     name: Annotated[str, typer.Argument(help="Name of the school.")],
     owner_email: Annotated[str, typer.Option(help="E-mail of its owner.")],
     owner_name: Annotated[str | None, typer.Option(help="Name of its owner.")] = None,
-    slug: Annotated[str | None, typer.Option(help="Short name in addresses; made of the name if left out.")] = None,
+    slug: Annotated[
+        str | None, typer.Option(help="Short name in addresses; made of the name if left out.")
+    ] = None,
     time_zone: Annotated[str | None, typer.Option(help="IANA name, such as Australia/Sydney.")] = None,
     currency: Annotated[str | None, typer.Option(help="ISO 4217 code, such as AUD.")] = None,
 ) -> None:
@@ -228,7 +236,9 @@ def database_url(role: Annotated[Literal["owner", "app", "worker"], typer.Option
     if configured is None:
         configured = embedded_postgres.running_url(Path(settings.data_dir).resolve())
         if configured is None:
-            raise StartError("The embedded database does not run; start `driveflow demo` or `driveflow serve`.")
+            raise StartError(
+                "The embedded database does not run; start `driveflow demo` or `driveflow serve`."
+            )
         if role != "owner":
             configured += f"?options=-crole%3Ddriveflow_{role}"
     typer.echo(configured)

@@ -128,7 +128,7 @@ class TenantRoute(APIRoute):
 
 
 def safely(handler: Handler) -> Handler:
-    """Wrap a handler so that deadlocks and serialization failures are tried again and surprises are answered."""
+    """Wrap a handler: deadlocks and serialization failures are tried again, surprises are answered."""
 
     async def handle(request: Request) -> Response:
         for attempt in range(1, _TRIES + 1):

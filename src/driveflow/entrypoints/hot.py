@@ -132,7 +132,7 @@ async def run(request: Request, entry: Entry, work: Work, *locks: str) -> Respon
 
     `locks` are statements sent along with BEGIN. With an Idempotency-Key the work happens once per key.
     """
-    services, actor, now = entry
+    services, actor, _ = entry
     key = request.headers.get("idempotency-key")
     if key is None:
         async with services.database.connection(actor.org_id, *locks) as connection:

@@ -47,6 +47,7 @@ class EdgeMiddleware:
         self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection (ASGI)."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

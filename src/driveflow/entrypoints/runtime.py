@@ -93,7 +93,7 @@ async def _watch(data_dir: Path, claims: ExitStack) -> None:
         try:
             claims.enter_context(await asyncio.to_thread(embedded_postgres.start, data_dir))
         except OperatorError as error:
-            log.error("the embedded database does not start", error=str(error))
+            log.warning("the embedded database does not start", error=str(error))
 
 
 _WHO_AM_I = """
@@ -109,8 +109,8 @@ async def refuse_dangerous_role(database: Database) -> None:
         row = (await session.execute(text(_WHO_AM_I))).one()
     if row.bypasses or row.owns:
         raise StartError(
-            f"The database role {row.name} is not bound by row-level security: it is a superuser, bypasses it, "
-            f"or owns the tables. Give the tables another owner, and let {APP_ROLE} be an ordinary role."
+            f"The database role {row.name} is not bound by row-level security: it is a superuser, bypasses "
+            f"it, or owns the tables. Give the tables another owner, and let {APP_ROLE} be an ordinary role."
         )
 
 

@@ -141,9 +141,7 @@ def _worker_beside(
     @asynccontextmanager
     async def beside(_app: FastAPI) -> AsyncIterator[None]:
         stop = asyncio.Event()
-        worker = asyncio.create_task(
-            run_worker(settings, addresses.worker, stop=stop)
-        )
+        worker = asyncio.create_task(run_worker(settings, addresses.worker, stop=stop))
         try:
             yield
         finally:

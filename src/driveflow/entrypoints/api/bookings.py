@@ -369,7 +369,7 @@ class CancellationQuoteOut(Output):
 async def quote_cancellation(
     ctx: Ctx,
     booking_id: UUID,
-    for_student: Annotated[bool, Query(description="For staff: what the student would pay")] = False,
+    for_student: Annotated[bool, Query(description="For staff: what the student would pay")] = False,  # noqa: FBT002 - a parameter of the query, always named
 ) -> CancellationQuoteOut:
     """Return what cancelling would cost the caller now."""
     booking, quote = await moves.quote_cancellation(

@@ -55,9 +55,7 @@ async def list_slots(request: Request) -> Response:
     """Return free slots of at most 31 days, of one instructor or of all."""
     entry = await hot.enter(request)
     wanted = hot.parse_query(request, _PARAMETERS)
-    query = SlotQuery(
-        wanted.service_id, wanted.since, wanted.until, wanted.instructor_id, wanted.student_id
-    )
+    query = SlotQuery(wanted.service_id, wanted.since, wanted.until, wanted.instructor_id, wanted.student_id)
 
     async def search(connection: asyncpg.Connection) -> Response:
         found = await find_slots(connection, entry.actor, query, now=entry.now)

@@ -41,9 +41,7 @@ async def auto_close_lesson(session: AsyncSession, actor: Actor, event: Event, *
     await trips.auto_close_lesson(session, actor, UUID(event.payload["booking_id"]), now=now)
 
 
-async def close_cancelled_lesson(
-    session: AsyncSession, actor: Actor, event: Event, *, now: datetime
-) -> None:
+async def close_cancelled_lesson(session: AsyncSession, actor: Actor, event: Event, *, now: datetime) -> None:
     """End the lesson of a booking that was cancelled while it ran."""
     await trips.close_cancelled_lesson(session, actor, UUID(event.payload["booking_id"]), now=now)
 
