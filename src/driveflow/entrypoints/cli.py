@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 # The rest is imported by the command that needs it: `driveflow --help` and a wrong setting answer at once.
 # ruff: noqa: PLC0415
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Runs a driving school.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Runs a driving school."
+)
 outbox_app = typer.Typer(no_args_is_help=True, help="Look at the queue of events and mend it.")
 app.add_typer(outbox_app, name="outbox")
 

@@ -57,6 +57,7 @@ _CODE_OF_STATUS = {
     HTTPStatus.UNPROCESSABLE_ENTITY: "invalid_input",
 }
 RETRY_AFTER_S = 2
+_TYPE_NAMES = ("function-after[", "function-before[")
 
 # SQLSTATE classes of a database that is gone, starting, stopping or too busy: 08 connection, 53 resources,
 # 57 operator intervention (shutdown, statement timeout), 55P03 lock timeout.
@@ -207,7 +208,8 @@ def is_unavailable(error: BaseException) -> bool:
 
 
 def _field_of(location: tuple[str | int, ...]) -> str:
-    parts = [str(part) for part in location]
+    # Where a value may be of several types, Pydantic adds each one's name of its own making to the place.
+    parts = [str(part) for part in location if not str(part).startswith(_TYPE_NAMES)]
     if len(parts) > 1 and parts[0] in {"body", "query", "path", "header"}:
         parts = parts[1:]
     return ".".join(parts)

@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import text
 
+import driveflow.models  # noqa: F401 - foreign keys are resolved only when every table is known
 from driveflow.core.db import APP_ROLE, Database
 from driveflow.core.errors import OperatorError
 from driveflow.core.settings import Settings

@@ -29,6 +29,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 from sqlalchemy.ext.asyncio import AsyncSession
 
+import driveflow.models  # noqa: F401 - foreign keys are resolved only when every table is known
 from driveflow.core import outbox_queue
 from driveflow.core.actor import Actor, system_actor
 from driveflow.core.clock import utc_now
