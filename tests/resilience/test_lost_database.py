@@ -17,9 +17,9 @@ from support.schools import Clock, Ready, School, open_school
 
 RECOVERY_S = 5.0
 # Short where production is patient, so that the tests are quick; the order of the times is the same.
-COMMAND_TIMEOUT_S = 1.0
-CONNECT_TIMEOUT_S = 0.7
-POOL_TIMEOUT_S = 1.5
+COMMAND_TIMEOUT_S = 1.5
+CONNECT_TIMEOUT_S = 1.2
+POOL_TIMEOUT_S = 2.0
 POOL_SIZE = 4
 
 
