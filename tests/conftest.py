@@ -27,7 +27,9 @@ from support.schools import Clock, School, open_school
 hypothesis_settings.register_profile(
     "ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
-hypothesis_settings.register_profile("soak", parent=hypothesis_settings.get_profile("ci"), max_examples=20_000)
+hypothesis_settings.register_profile(
+    "soak", parent=hypothesis_settings.get_profile("ci"), max_examples=20_000
+)
 hypothesis_settings.load_profile(os.environ.get("DRIVEFLOW_TEST_PROFILE", "ci"))
 
 

@@ -65,7 +65,9 @@ async def test_a_student_requests_and_staff_confirm(school: School, ready: Ready
     student = await school.as_role("student", student_id=ready.student["id"])
     booking = await student.post("/bookings", ready.booking(TOMORROW_9))
     assert booking["status"] == "requested"
-    assert booking["hold_expires_at"] == (clock.now + timedelta(minutes=30)).isoformat().replace("+00:00", "Z")
+    assert booking["hold_expires_at"] == (clock.now + timedelta(minutes=30)).isoformat().replace(
+        "+00:00", "Z"
+    )
     await student.post(f"/bookings/{booking['id']}/confirm", expect=403)
     confirmed = await school.post(f"/bookings/{booking['id']}/confirm", expect=200)
     assert (confirmed["status"], confirmed["version"], confirmed["hold_expires_at"]) == ("confirmed", 2, None)
@@ -106,7 +108,9 @@ async def test_a_service_without_a_price_cannot_be_booked(school: School, ready:
 
 
 async def test_inactive_instructors_and_services_take_no_bookings(school: School, ready: Ready) -> None:
-    await school.patch(f"/services/{ready.service['id']}", {"active": False, "version": ready.service["version"]})
+    await school.patch(
+        f"/services/{ready.service['id']}", {"active": False, "version": ready.service["version"]}
+    )
     assert (await school.book(ready, TOMORROW_9, expect=409))["code"] == "service_inactive"
     other = Ready(ready.instructor, ready.student, await school.add_service())
     await school.patch(
@@ -158,11 +162,11 @@ async def test_a_series_keeps_its_wall_time_over_the_change_of_clocks(
     assert [item["start_at"] for item in series["items"]] == ["2026-09-28T23:00:00Z", "2026-10-05T22:00:00Z"]
 
 
-async def test_a_series_skips_a_wall_time_that_the_clocks_skip(
-    school: School, clock: Clock
-) -> None:
+async def test_a_series_skips_a_wall_time_that_the_clocks_skip(school: School, clock: Clock) -> None:
     clock.now = datetime(2026, 9, 20, 0, 0, tzinfo=UTC)
-    ready = Ready(await school.add_instructor(hours=(0, 1440)), await school.add_student(), await school.add_service())
+    ready = Ready(
+        await school.add_instructor(hours=(0, 1440)), await school.add_student(), await school.add_service()
+    )
     start = datetime(2026, 9, 26, 16, 30, tzinfo=UTC)  # Sunday 02:30, a week before 02:30 does not exist
     series = await school.post("/bookings", {**ready.booking(start), "repeat": {"weeks": 3}})
     assert [item["code"] for item in series["items"]] == [None, "time_does_not_exist", None]
@@ -175,7 +179,12 @@ async def test_cancelling_costs_what_the_quote_said(school: School, ready: Ready
     assert (await student.get(f"/bookings/{booking['id']}/cancellation-quote"))["fee_cents"] == 0
     clock.now = TOMORROW_9 - timedelta(hours=3)
     quote = await student.get(f"/bookings/{booking['id']}/cancellation-quote")
-    assert (quote["fee_cents"], quote["percent"], quote["is_late"], quote["by"]) == (4750, 50, True, "student")
+    assert (quote["fee_cents"], quote["percent"], quote["is_late"], quote["by"]) == (
+        4750,
+        50,
+        True,
+        "student",
+    )
     cancelled = await student.post(f"/bookings/{booking['id']}/cancel", {"reason": "sick"}, expect=200)
     assert (cancelled["status"], cancelled["fee_cents"], cancelled["cancelled_by"]) == (
         "cancelled",
@@ -191,7 +200,9 @@ async def test_the_school_cancels_free_of_charge_and_must_say_why(school: School
     booking = await school.book(ready, TOMORROW_9)
     problem = await school.post(f"/bookings/{booking['id']}/cancel", {}, expect=422)
     assert problem["errors"][0]["field"] == "reason"
-    cancelled = await school.post(f"/bookings/{booking['id']}/cancel", {"reason": "car broke down"}, expect=200)
+    cancelled = await school.post(
+        f"/bookings/{booking['id']}/cancel", {"reason": "car broke down"}, expect=200
+    )
     assert (cancelled["fee_cents"], cancelled["cancelled_by"]) == (0, "school")
 
 
@@ -276,7 +287,9 @@ async def test_a_booking_may_move_onto_its_own_time_but_onto_nobody_elses(
     half = (TOMORROW_9 + timedelta(minutes=30)).isoformat()
     await school.post(path, {"start_at": half, "version": 1}, expect=200)
     taken = (TOMORROW_9 + timedelta(hours=2)).isoformat()
-    assert (await school.post(path, {"start_at": taken, "version": 2}, expect=409))["code"] == "instructor_busy"
+    assert (await school.post(path, {"start_at": taken, "version": 2}, expect=409))[
+        "code"
+    ] == "instructor_busy"
 
 
 async def test_students_cannot_move_late_but_staff_can(school: School, ready: Ready, clock: Clock) -> None:

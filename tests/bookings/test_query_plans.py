@@ -27,10 +27,11 @@ SELECT md5('o' || o)::uuid, md5(o || 's' || s)::uuid, 'S' || s, 's' || s
 FROM generate_series(1, {SCHOOLS}) o, generate_series(1, 60) s;
 INSERT INTO services (org_id, id, name, duration_min)
 SELECT md5('o' || o)::uuid, md5('v' || o)::uuid, 'Lesson', 60 FROM generate_series(1, {SCHOOLS}) o;
-INSERT INTO bookings (org_id, id, student_id, instructor_id, service_id, start_at, end_at, status, price_cents,
-    platform_fee_cents, instructor_share_cents, time_zone, cancellation_tiers)
+INSERT INTO bookings (org_id, id, student_id, instructor_id, service_id, start_at, end_at, status,
+    price_cents, platform_fee_cents, instructor_share_cents, time_zone, cancellation_tiers)
 SELECT md5('o' || o)::uuid, gen_random_uuid(), md5(o || 's' || (1 + (i * 7 + n) % 60))::uuid,
-    md5(o || 'i' || i)::uuid, md5('v' || o)::uuid, at, at + interval '1 hour', 'cancelled', 100, 5, 95, 'UTC', '[]'
+    md5(o || 'i' || i)::uuid, md5('v' || o)::uuid, at, at + interval '1 hour', 'cancelled',
+    100, 5, 95, 'UTC', '[]'
 FROM generate_series(1, {SCHOOLS}) o, generate_series(1, 5) i, generate_series(1, 250) n,
     LATERAL (SELECT timestamptz '2026-01-01 00:00Z' + n * interval '9 hours') t (at);
 ANALYZE
@@ -70,9 +71,7 @@ def statements(org: UUID, instructor: UUID, student: UUID, service: UUID) -> dic
 
 @pytest.mark.parametrize("name", ["slot search", "booking", "week list", "names"])
 async def test_a_hot_statement_finds_its_rows_by_the_school(app: asyncpg.Connection, name: str) -> None:
-    ids = await app.fetchrow(
-        "SELECT md5('o1')::uuid, md5('1i1')::uuid, md5('1s1')::uuid, md5('v1')::uuid"
-    )
+    ids = await app.fetchrow("SELECT md5('o1')::uuid, md5('1i1')::uuid, md5('1s1')::uuid, md5('v1')::uuid")
     statement, values = statements(*ids)[name]
     prepared = await app.prepare(statement)
     await prepared.fetch(*values)

@@ -18,7 +18,7 @@ def mail_of(school: School, name: str) -> str:
     return f"{name}-{school.org_id.hex[-12:]}@school.example"
 
 
-async def invite(school: School, name: str, role: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - as JSON
+async def invite(school: School, name: str, role: str, **more: Any) -> dict[str, Any]:
     made: dict[str, Any] = await school.post(
         "/members", {"email": mail_of(school, name), "role": role, **more}
     )

@@ -33,7 +33,12 @@ class Counting:
 @asynccontextmanager
 async def worker_on(cable: Cable, handler: Counting) -> AsyncIterator[None]:
     pool = Database(
-        cable.url, role=WORKER_ROLE, pool_size=2, command_timeout_s=1.5, connect_timeout_s=1.2, pool_timeout_s=2
+        cable.url,
+        role=WORKER_ROLE,
+        pool_size=2,
+        command_timeout_s=1.5,
+        connect_timeout_s=1.2,
+        pool_timeout_s=2,
     )
     stop = asyncio.Event()
     worker = Worker(pool, worker_settings(outbox_poll_s=0.2), handlers={HANDLED: (handler,)})

@@ -120,7 +120,7 @@ async def ask(
     )
 
 
-def filled_in(value: Any, ids: dict[str, str]) -> Any:  # noqa: ANN401 - JSON
+def filled_in(value: Any, ids: dict[str, str]) -> Any:
     """Return JSON with the ids in place of their names."""
     if isinstance(value, dict):
         return {name: filled_in(item, ids) for name, item in value.items()}

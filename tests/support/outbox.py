@@ -19,7 +19,7 @@ HANDLED = Topic.BOOKING_CREATED
 NOW = datetime(2026, 8, 3, 0, 0, tzinfo=UTC)
 
 
-def worker_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - each setting has its own type
+def worker_settings(**overrides: Any) -> Settings:
     """Return settings that no environment changes."""
     return Settings(_env_file=None, **overrides)
 

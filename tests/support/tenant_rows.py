@@ -147,7 +147,7 @@ async def _row(
     return row
 
 
-def _value(kind: str, number: int) -> Any:  # noqa: ANN401 - JSON
+def _value(kind: str, number: int) -> Any:
     if kind == "uuid":
         return str(uuid4())
     if kind == "text":
