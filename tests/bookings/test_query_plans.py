@@ -71,8 +71,11 @@ def statements(org: UUID, instructor: UUID, student: UUID, service: UUID) -> dic
 
 @pytest.mark.parametrize("name", ["slot search", "booking", "week list", "names"])
 async def test_a_hot_statement_finds_its_rows_by_the_school(app: asyncpg.Connection, name: str) -> None:
-    ids = await app.fetchrow("SELECT md5('o1')::uuid, md5('1i1')::uuid, md5('1s1')::uuid, md5('v1')::uuid")
-    statement, values = statements(*ids)[name]
+    ids = await app.fetchrow(
+        "SELECT md5('o1')::uuid AS a, md5('1i1')::uuid AS b, md5('1s1')::uuid AS c, md5('v1')::uuid AS d"
+    )
+    assert ids is not None
+    statement, values = statements(ids[0], ids[1], ids[2], ids[3])[name]
     prepared = await app.prepare(statement)
     await prepared.fetch(*values)
     plan = await prepared.explain(*values, analyze=False)
