@@ -35,6 +35,7 @@ SECURITY_HEADERS = (
     (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
 )
 _TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -89,8 +90,9 @@ class EdgeMiddleware:
             seconds = perf_counter() - started
             # The route's template, never the path: ids would make the metric grow without bound.
             route = getattr(scope.get("route"), "path", "unmatched")
-            REQUESTS.labels(scope["method"], route, status).inc()
-            DURATION.labels(scope["method"], route).observe(seconds)
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            REQUESTS.labels(method, route, status).inc()
+            DURATION.labels(method, route).observe(seconds)
             if self._access_log:
                 log.info(
                     "request",
