@@ -58,10 +58,14 @@ class GeneratedRequests:
         An id out of an answer stays: it came by a link from the request before. Bad input whose id was all
         that was bad becomes good by this, and schemathesis then expects no refusal.
         """
-        for values in (case.path_parameters, case.query):
-            for name, value in (values or {}).items():
+        # Unknown fields of a body are refused, unknown parameters of a query are not.
+        described = {parameter.name for parameter in case.operation.query}
+        case.query = {name: value for name, value in (case.query or {}).items() if name in described}
+        for values in (case.path_parameters or {}, case.query):
+            for name, value in values.items():
                 known = self.ids.get(_OTHER_NAMES.get(name, name))
-                if known and value not in self.told and chance.random() < (1 if name == "org_id" else 0.8):
+                often = 1 if name == "org_id" else 0.8
+                if known and str(value) not in self.told and chance.random() < often:
                     values[name] = known
                 elif good and name in _DAYS and chance.random() < 0.7:
                     days = timedelta(days=_DAYS[name] + chance.randint(0, 3))
