@@ -219,3 +219,17 @@ def test_whatever_a_phone_sends_every_fix_gets_one_fate_and_the_accepted_ones_ma
         assert distance_m(earlier.lat, earlier.lng, later.lat, later.lng) <= limit_m + 200.001
     again = judge(verdict.accepted, previous=previous, following=following)
     assert again.accepted == verdict.accepted
+
+
+def test_a_drive_along_a_narrow_parallel_is_measured_as_the_crow_flies() -> None:
+    # At 60 degrees a degree of longitude is half as long as at the equator: 500 m in 10 s, not 1,000.
+    first = Fix(START, -60.0, 150.0)
+    second = Fix(START + timedelta(seconds=10), -60.0, 150.009)
+    verdict = judge_batch(
+        [first, second],
+        trip_started_at=START,
+        trip_ended_at=None,
+        now=START + timedelta(minutes=1),
+        previous=None,
+    )
+    assert verdict.accepted == (first, second)
