@@ -134,7 +134,7 @@ def page(results: Results, machine: Machine, server: str, rounds: int, seconds: 
         "# Benchmarks",
         "",
         "Written by `make bench`. Ratios hold between machines, absolute figures do not.",
-        "Where the time goes, and why targets are missed: [decisions/0011-speed.md](decisions/0011-speed.md).",
+        "Where the time goes, why targets are missed: [decisions/0011-speed.md](decisions/0011-speed.md).",
         "",
         f"- Date: {now}",
         f"- Machine: {machine.cores} cores, {machine.memory_gb} GB, {machine.cpu}, {machine.system}",
