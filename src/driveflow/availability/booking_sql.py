@@ -9,22 +9,37 @@ from functools import lru_cache
 
 from driveflow.availability.slots import DayException, WeeklyWindow
 
-WINDOWS = """
-SELECT string_agg(
+_WINDOWS_TEXT = """
+string_agg(
     concat_ws(',', a.day_of_week, a.start_minute, a.end_minute,
         coalesce(a.effective_from::text, '-'), coalesce(a.effective_to::text, '-')),
     ';' ORDER BY a.day_of_week, a.start_minute, a.id)
-FROM instructor_availabilities a
-WHERE a.org_id = {org} AND a.instructor_id = {instructor}
 """
-
-EXCEPTIONS = """
-SELECT string_agg(
+_EXCEPTIONS_TEXT = """
+string_agg(
     concat_ws(',', x.date, x.is_available::int,
         coalesce(x.start_minute::text, '-'), coalesce(x.end_minute::text, '-')),
     ';' ORDER BY x.date)
-FROM availability_exceptions x
-WHERE x.org_id = {org} AND x.instructor_id = {instructor} AND x.date BETWEEN {first_day} AND {last_day}
+"""
+
+WINDOWS = f"""
+SELECT {_WINDOWS_TEXT} FROM instructor_availabilities a
+WHERE a.org_id = {{org}} AND a.instructor_id = {{instructor}}
+"""
+EXCEPTIONS = f"""
+SELECT {_EXCEPTIONS_TEXT} FROM availability_exceptions x
+WHERE x.org_id = {{org}} AND x.instructor_id = {{instructor}}
+    AND x.date BETWEEN {{first_day}} AND {{last_day}}
+"""
+
+# For all instructors of a school one pass costs half of a probe for each.
+WINDOWS_OF_ALL = f"""
+SELECT a.instructor_id, {_WINDOWS_TEXT} AS windows FROM instructor_availabilities a
+WHERE a.org_id = {{org}} GROUP BY a.instructor_id
+"""
+EXCEPTIONS_OF_ALL = f"""
+SELECT x.instructor_id, {_EXCEPTIONS_TEXT} AS exceptions FROM availability_exceptions x
+WHERE x.org_id = {{org}} AND x.date BETWEEN {{first_day}} AND {{last_day}} GROUP BY x.instructor_id
 """
 
 

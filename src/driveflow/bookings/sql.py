@@ -62,15 +62,15 @@ GROUP BY b.instructor_id
 
 SEARCH = f"""
 SELECT {orgs.COLUMNS}, s.duration_min, s.active AS service_active, i.id AS instructor_id,
-    ({availability.WINDOWS.format(org="$1", instructor="i.id")}) AS windows,
-    ({availability.EXCEPTIONS.format(org="$1", instructor="i.id", first_day="$6::date", last_day="$7::date")})
-        AS exceptions,
-    taken.busy,
+    hours.windows, days.exceptions, taken.busy,
     ({_BUSY.format(org="$1", whose="b.student_id = $8::uuid", since="$4", to="$5", except_id=_NOBODY)})
         AS student_busy
 FROM orgs o
 LEFT JOIN services s ON s.org_id = $1 AND s.id = $2
 LEFT JOIN instructors i ON i.org_id = $1 AND i.active AND ($3::uuid IS NULL OR i.id = $3)
+LEFT JOIN ({availability.WINDOWS_OF_ALL.format(org="$1")}) AS hours ON hours.instructor_id = i.id
+LEFT JOIN ({availability.EXCEPTIONS_OF_ALL.format(org="$1", first_day="$6::date", last_day="$7::date")})
+    AS days ON days.instructor_id = i.id
 LEFT JOIN ({_SEARCH_BUSY}) AS taken ON taken.instructor_id = i.id
 WHERE o.id = $1
 ORDER BY i.display_name, i.id
