@@ -4,15 +4,11 @@ Payments and payouts join when they exist. After each step the rows, their audit
 exactly those that the model counts, and the invariants of the schema must hold.
 """
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-import asyncpg
 import httpx
 import pytest
 from hypothesis import HealthCheck, settings
@@ -27,27 +23,19 @@ from hypothesis.stateful import (
 
 from driveflow.bookings import moves
 from driveflow.core.actor import system_actor
-from driveflow.core.db import APP_ROLE, Database
-from driveflow.core.settings import Settings
-from driveflow.entrypoints.app import create_app
 from driveflow.trips import service as trips
 from support.booking_model import (
     ACTORS,
-    ANN,
-    BOB,
     HOUR,
     INSTRUCTORS,
     OWNER,
-    PAT,
-    SAM,
     STUDENTS,
-    TIM,
     Model,
     ModelBooking,
     Refused,
 )
+from support.booking_world import Cast, World, new_cast, open_world
 from support.figures import note_figure
-from support.schools import Client, Clock, School, open_school
 
 pytestmark = pytest.mark.fuzz
 
@@ -100,71 +88,10 @@ WHERE a.org_id = $1 AND a.status IN ('requested', 'confirmed', 'in_progress', 'c
 """
 
 
-@dataclass
-class World:
-    """One application and database for all examples, in a loop of their own."""
-
-    run: Callable[[Coroutine[Any, Any, Any]], Any]
-    http: httpx.AsyncClient
-    database: Database
-    owner: asyncpg.Connection
-    clock: Clock
-    answers: Counter[str] = field(default_factory=Counter)
-
-
 @pytest.fixture
 def world(database_url: str) -> Iterator[World]:
-    with asyncio.Runner() as runner:
-        database = Database(database_url, role=APP_ROLE, pool_size=4)
-        clock = Clock()
-        app = create_app(
-            Settings(_env_file=None, rate_limit_address_per_min=10**6, rate_limit_key_per_min=10**6),
-            database,
-            clock=clock,
-            access_log=False,
-        )
-        owner = runner.run(asyncpg.connect(database_url))
-        http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://driveflow.test")
-        yield World(runner.run, http, database, owner, clock)
-        runner.run(http.aclose())
-        runner.run(owner.close())
-        runner.run(database.dispose())
-
-
-@dataclass
-class Cast:
-    """A new school with everybody in it."""
-
-    school: School
-    clients: dict[str, Client]
-    ids: dict[str, str]
-    service_id: str
-
-
-async def new_cast(world: World) -> Cast:
-    """Open a school with two instructors, two students, a guardian, and a key for each."""
-    world.clock.now = Clock().now
-    school = await open_school(world.http, world.database, world.clock)
-    ids = {
-        ANN: (await school.add_instructor(ANN, hours=(0, 1440)))["id"],
-        BOB: (await school.add_instructor(BOB, hours=(0, 1440)))["id"],
-        SAM: (await school.add_student(SAM))["id"],
-        TIM: (await school.add_student(TIM))["id"],
-    }
-    guardian = await school.add_guardian(ids[SAM], PAT)
-    return Cast(
-        school=school,
-        clients={
-            OWNER: school,
-            ANN: await school.as_role("instructor", instructor_id=ids[ANN]),
-            BOB: await school.as_role("instructor", instructor_id=ids[BOB]),
-            SAM: await school.as_role("student", student_id=ids[SAM]),
-            TIM: await school.as_role("student", student_id=ids[TIM]),
-            PAT: await school.as_role("guardian", guardian_id=guardian["id"]),
-        },
-        ids=ids,
-        service_id=(await school.add_service())["id"],
-    )
+    with open_world(database_url) as opened:
+        yield opened
 
 
 ITS_INSTRUCTOR, ITS_STUDENT = "its instructor", "its student"
