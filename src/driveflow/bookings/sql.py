@@ -60,7 +60,13 @@ WHERE b.org_id = $1 AND b.status IN ({_HOLDING})
 GROUP BY b.instructor_id
 """
 
+# Materialized: the planner expects one row of each and would aggregate all of it again per instructor.
 SEARCH = f"""
+WITH hours AS MATERIALIZED ({availability.WINDOWS_OF_ALL.format(org="$1")}),
+days AS MATERIALIZED (
+    {availability.EXCEPTIONS_OF_ALL.format(org="$1", first_day="$6::date", last_day="$7::date")}
+),
+taken AS MATERIALIZED ({_SEARCH_BUSY})
 SELECT {orgs.COLUMNS}, s.duration_min, s.active AS service_active, i.id AS instructor_id,
     hours.windows, days.exceptions, taken.busy,
     ({_BUSY.format(org="$1", whose="b.student_id = $8::uuid", since="$4", to="$5", except_id=_NOBODY)})
@@ -68,10 +74,9 @@ SELECT {orgs.COLUMNS}, s.duration_min, s.active AS service_active, i.id AS instr
 FROM orgs o
 LEFT JOIN services s ON s.org_id = $1 AND s.id = $2
 LEFT JOIN instructors i ON i.org_id = $1 AND i.active AND ($3::uuid IS NULL OR i.id = $3)
-LEFT JOIN ({availability.WINDOWS_OF_ALL.format(org="$1")}) AS hours ON hours.instructor_id = i.id
-LEFT JOIN ({availability.EXCEPTIONS_OF_ALL.format(org="$1", first_day="$6::date", last_day="$7::date")})
-    AS days ON days.instructor_id = i.id
-LEFT JOIN ({_SEARCH_BUSY}) AS taken ON taken.instructor_id = i.id
+LEFT JOIN hours ON hours.instructor_id = i.id
+LEFT JOIN days ON days.instructor_id = i.id
+LEFT JOIN taken ON taken.instructor_id = i.id
 WHERE o.id = $1
 ORDER BY i.display_name, i.id
 """
