@@ -11,7 +11,7 @@ from driveflow.core.webhooks import WebhookEvent
 from driveflow.lessons.models import Lesson
 from driveflow.messaging.models import Message
 from driveflow.orgs.models import ApiKey, Org, User, UserOrg
-from driveflow.payments.models import LedgerEntry, Payment, Refund, StripeObject
+from driveflow.payments.models import LedgerEntry, Payment, Refund, StripeObject, StripeRequest
 from driveflow.payouts.models import Payout, PayoutReversal
 from driveflow.people.models import Guardian, Instructor, Student, StudentGuardian
 from driveflow.trips.models import Trip, TripPoint
@@ -43,6 +43,7 @@ __all__ = [
     "Refund",
     "Service",
     "StripeObject",
+    "StripeRequest",
     "Student",
     "StudentGuardian",
     "Trip",

@@ -24,6 +24,7 @@ CHECKED: dict[tuple[str, str], Any] = {
     ("messages", "channel"): "email",
     ("payments", "amount_cents"): 2,
     ("services", "duration_min"): 60,
+    ("stripe_requests", "operation"): "create_refund",
 }
 _VALUES: dict[str, Any] = {
     "bool": True,

@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from driveflow.core import outbox_queue
+from driveflow.core import outbox_leases, outbox_queue
 from driveflow.core.db import WORKER_ROLE
 from driveflow.core.outbox import Topic
 from support.outbox import NOW, add_schools
@@ -48,13 +48,33 @@ async def test_a_claim_reads_a_schools_due_events_by_index_without_sorting(
     assert "Sort" not in told
 
 
-@pytest.mark.parametrize("query", [outbox_queue._DUE_SCHOOLS, outbox_queue._NEXT_DUE])
+async def test_a_lease_reads_a_schools_due_events_by_index(
+    owner: asyncpg.Connection, schools: list[str]
+) -> None:
+    await owner.execute(
+        "PREPARE lease (uuid, timestamptz, text[], int, timestamptz, int) AS " + outbox_leases._LEASE
+    )
+    statement = f"EXECUTE lease ('{schools[7]}', '{NOW}', {_TOPICS}, 4, '{NOW}', 10)"
+    told = await plan(owner, statement, org_id=schools[7])
+    assert "Seq Scan on outbox" not in told
+    assert "outbox_due_idx" in told
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        outbox_queue._DUE_SCHOOLS,
+        outbox_queue._NEXT_DUE,
+        outbox_leases._DUE_SCHOOLS,
+        outbox_leases._NEXT_DUE,
+    ],
+)
 async def test_looking_for_work_reads_only_pending_events(
     owner: asyncpg.Connection,
     schools: list[str],  # noqa: ARG001 - there are events
     query: str,
 ) -> None:
-    await owner.execute(f"PREPARE look (timestamptz) AS {query}")
-    told = await plan(owner, f"EXECUTE look ('{NOW}')")
+    await owner.execute(f"PREPARE look (timestamptz, text[]) AS {query}")
+    told = await plan(owner, f"EXECUTE look ('{NOW}', {_TOPICS})")
     assert "Seq Scan" not in told
     assert "outbox_due_idx" in told

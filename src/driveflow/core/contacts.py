@@ -60,6 +60,18 @@ def business_number(value: str, field: str = "abn") -> str:
         raise InvalidInputError.of(field, "Is not a valid ABN: its checksum is wrong.") from error
 
 
+def known_locale(value: str, field: str = "locale") -> str:
+    """Return the name of a language and region that the CLDR knows, such as `en_AU`."""
+    from babel import Locale, UnknownLocaleError
+
+    try:
+        return str(Locale.parse(value.replace("-", "_")))
+    except (UnknownLocaleError, ValueError) as error:
+        raise InvalidInputError.of(
+            field, f"{value!r} is not a language that is known here, such as en_AU."
+        ) from error
+
+
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _SLUG_LENGTH = 60
 _MADE_SLUG_LENGTH = 50  # leaves room for a number

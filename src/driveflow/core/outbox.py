@@ -40,6 +40,24 @@ class Topic(StrEnum):
     LESSON_AUTO_CLOSE_DUE = "lesson.auto_close_due"
     TRIP_STOPPED = "trip.stopped"
     MEMBER_INVITED = "member.invited"
+    BOOKING_REMINDER_DUE = "booking.reminder_due"
+    PAYMENT_ABANDON_DUE = "payment.abandon_due"
+    PAYMENT_SUCCEEDED = "payment.succeeded"
+    PAYMENT_FAILED = "payment.failed"
+    REFUND_SUCCEEDED = "refund.succeeded"
+    REFUND_FAILED = "refund.failed"
+    DISPUTE_OPENED = "dispute.opened"
+    DISPUTE_CLOSED = "dispute.closed"
+    PAYOUT_DUE = "payout.due"
+    PAYOUT_PAID = "payout.paid"
+    PAYOUT_REVERSED = "payout.reversed"
+    STRIPE_REQUEST_DUE = "stripe.request_due"
+    STRIPE_EVENT_DUE = "stripe.event_due"
+    MESSAGE_SEND = "message.send"
+
+
+OUTSIDE_TOPICS = frozenset({Topic.STRIPE_REQUEST_DUE, Topic.STRIPE_EVENT_DUE, Topic.MESSAGE_SEND})
+"""Topics whose handling calls the outside world, and so outside of transactions (`core/outside.py`)."""
 
 
 class Outbox(Base, TenantMixin, CreatedMixin):

@@ -25,23 +25,25 @@ from driveflow.core.actor import Actor, Permission, require
 from driveflow.core.audit import Action, record
 from driveflow.core.db import driver_connection
 from driveflow.core.errors import NotFoundError
-from driveflow.core.outbox import MAX_ATTEMPTS, Outbox, Topic, backoff
+from driveflow.core.outbox import MAX_ATTEMPTS, OUTSIDE_TOPICS, Outbox, Topic, backoff
 from driveflow.core.paging import Page, PageRequest, fetch_page
 
 BATCH_SIZE = 100
 ERROR_LENGTH = 500
-# A topic of a newer version, met by a worker that is not yet upgraded, stays for those that know it.
-_KNOWN_TOPICS = [topic.value for topic in Topic]
+# A topic of a newer version, met by a worker that is not yet upgraded, stays for those that know it. Outside
+# topics are leased instead (`outbox_leases.py`).
+_KNOWN_TOPICS = [topic.value for topic in Topic if topic not in OUTSIDE_TOPICS]
+_OUTSIDE = [topic.value for topic in OUTSIDE_TOPICS]
 
 _DUE_SCHOOLS = """
 SELECT org_id, min(available_at) AS oldest_at FROM outbox
-WHERE processed_at IS NULL AND dead_at IS NULL AND available_at <= $1
+WHERE processed_at IS NULL AND dead_at IS NULL AND available_at <= $1 AND topic <> ALL($2::text[])
 GROUP BY org_id
 """
 
 _NEXT_DUE = """
 SELECT min(available_at) FROM outbox
-WHERE processed_at IS NULL AND dead_at IS NULL AND available_at > $1
+WHERE processed_at IS NULL AND dead_at IS NULL AND available_at > $1 AND topic <> ALL($2::text[])
 """
 
 # The limit is written into the text: a plan for an unknown limit expects too many rows and sorts them all.
@@ -123,13 +125,13 @@ class EventState(StrEnum):
 async def due_schools(session: AsyncSession, *, now: datetime) -> dict[UUID, datetime]:
     """Return the schools with due events, each with the instant its oldest one became due."""
     connection = await driver_connection(session)
-    return {row["org_id"]: row["oldest_at"] for row in await connection.fetch(_DUE_SCHOOLS, now)}
+    return {row["org_id"]: row["oldest_at"] for row in await connection.fetch(_DUE_SCHOOLS, now, _OUTSIDE)}
 
 
 async def next_due_at(session: AsyncSession, *, now: datetime) -> datetime | None:
     """Return when the next event of any school becomes due after `now`, or None."""
     connection = await driver_connection(session)
-    found: datetime | None = await connection.fetchval(_NEXT_DUE, now)
+    found: datetime | None = await connection.fetchval(_NEXT_DUE, now, _OUTSIDE)
     return found
 
 

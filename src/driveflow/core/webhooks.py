@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from driveflow.core.clock import utc_now
@@ -19,6 +19,7 @@ class WebhookEvent(Base):
     __table_args__ = (
         UniqueConstraint("provider", "event_id"),
         Index(None, "provider", "processed_at"),
+        Index(None, "org_id", "received_at"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -27,4 +28,7 @@ class WebhookEvent(Base):
     event_id: Mapped[str]
     payload: Mapped[dict[str, Any]]
     processed_at: Mapped[datetime | None]
+    org_id: Mapped[UUID | None] = mapped_column(ForeignKey("orgs.id", ondelete="CASCADE"))
+    account: Mapped[str | None]
+    outcome: Mapped[str | None]
     received_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=text("now()"))

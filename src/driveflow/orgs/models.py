@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from driveflow.core.db import Base, CreatedMixin, TenantMixin, TimestampsMixin
@@ -16,6 +16,9 @@ DEFAULT_CANCELLATION_TIERS = (
     {"hours_before": 2, "fee_percent": 50},
     {"hours_before": 0, "fee_percent": 100},
 )
+
+
+DEFAULT_CURRENCY = "AUD"
 
 
 class Org(Base, TimestampsMixin):
@@ -30,6 +33,11 @@ class Org(Base, TimestampsMixin):
         CheckConstraint("min_notice_minutes BETWEEN 0 AND 43200", name="min_notice_minutes"),
         CheckConstraint("horizon_days BETWEEN 1 AND 36500", name="horizon_days"),
         CheckConstraint("slot_step_minutes BETWEEN 5 AND 240", name="slot_step_minutes"),
+        CheckConstraint("payment_minutes BETWEEN 30 AND 1440", name="payment_minutes"),
+        CheckConstraint("payout_hold_minutes BETWEEN 0 AND 129600", name="payout_hold_minutes"),
+        CheckConstraint("tax_bps BETWEEN 0 AND 10000", name="tax_bps"),
+        CheckConstraint("quiet_from_minute BETWEEN 0 AND 1439", name="quiet_from_minute"),
+        CheckConstraint("quiet_to_minute BETWEEN 0 AND 1439", name="quiet_to_minute"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -37,7 +45,7 @@ class Org(Base, TimestampsMixin):
     slug: Mapped[str] = mapped_column(unique=True)
     abn: Mapped[str | None]
     time_zone: Mapped[str] = mapped_column(default="Australia/Sydney", server_default="Australia/Sydney")
-    currency: Mapped[str] = mapped_column(default="AUD", server_default="AUD")
+    currency: Mapped[str] = mapped_column(default=DEFAULT_CURRENCY, server_default=DEFAULT_CURRENCY)
     fee_bps: Mapped[int] = mapped_column(default=500, server_default="500")
     cancellation_tiers: Mapped[list[Any]] = mapped_column(
         default=lambda: [dict(tier) for tier in DEFAULT_CANCELLATION_TIERS]
@@ -47,6 +55,21 @@ class Org(Base, TimestampsMixin):
     min_notice_minutes: Mapped[int] = mapped_column(default=60, server_default="60")
     horizon_days: Mapped[int] = mapped_column(default=90, server_default="90")
     slot_step_minutes: Mapped[int] = mapped_column(default=15, server_default="15")
+    email: Mapped[str | None]
+    phone: Mapped[str | None]
+    address: Mapped[str | None]
+    locale: Mapped[str] = mapped_column(default="en_AU", server_default="en_AU")
+    confirm_on_payment: Mapped[bool] = mapped_column(default=True, server_default="true")
+    payment_minutes: Mapped[int] = mapped_column(default=30, server_default="30")
+    payout_hold_minutes: Mapped[int] = mapped_column(default=4320, server_default="4320")
+    tax_registered: Mapped[bool] = mapped_column(default=False, server_default="false")
+    tax_name: Mapped[str] = mapped_column(default="GST", server_default="GST")
+    tax_bps: Mapped[int] = mapped_column(default=1000, server_default="1000")
+    reminder_minutes: Mapped[list[Any]] = mapped_column(
+        default=lambda: [1440, 120], server_default=text("'[1440, 120]'")
+    )
+    quiet_from_minute: Mapped[int] = mapped_column(default=1260, server_default="1260")
+    quiet_to_minute: Mapped[int] = mapped_column(default=480, server_default="480")
     version: Mapped[int] = mapped_column(default=1, server_default="1")
 
 

@@ -15,7 +15,7 @@ from driveflow.core.db import check_version, constraint_as, set_tenant
 from driveflow.core.errors import ConflictError, ForbiddenError, NotFoundError
 from driveflow.core.ids import new_id
 from driveflow.core.money import check_currency
-from driveflow.orgs.models import Org, User, UserOrg
+from driveflow.orgs.models import DEFAULT_CURRENCY, Org, User, UserOrg
 
 
 async def get_org(session: AsyncSession, actor: Actor) -> Org:
@@ -55,7 +55,7 @@ async def create_org(
     """
     org = Org(id=new_id(), name=name)
     chosen = {"slug": slug if slug is not None else await _free_slug(session, name)}
-    for field, value in _checked({**settings, **chosen}).items():
+    for field, value in _checked({**settings, **chosen}, DEFAULT_CURRENCY).items():
         setattr(org, field, value)
     session.add(org)
     with constraint_as("orgs_slug_key", _slug_taken()):
@@ -89,7 +89,7 @@ async def update_org(
     require(actor, Permission.ORG_UPDATE)
     org = await _load(session, actor.org_id, lock=True)
     check_version(org.version, version)
-    before, after = apply_changes(org, _checked(changes))
+    before, after = apply_changes(org, _checked(changes, org.currency))
     if after:
         org.version += 1
         record(session, actor, Action.ORG_UPDATED, "Org", org.id, now=now, before=before, after=after)
@@ -123,7 +123,7 @@ async def _free_slug(session: AsyncSession, name: str) -> str:
     return slug
 
 
-def _checked(values: dict[str, Any]) -> dict[str, Any]:
+def _checked(values: dict[str, Any], currency: str) -> dict[str, Any]:
     checked = dict(values)
     if checked.get("time_zone") is not None:
         checked["time_zone"] = zone(checked["time_zone"]).key
@@ -133,4 +133,12 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
         checked["slug"] = contacts.checked_slug(checked["slug"])
     if checked.get("abn") is not None:
         checked["abn"] = contacts.business_number(checked["abn"])
+    if checked.get("email") is not None:
+        checked["email"] = contacts.email_address(checked["email"])
+    if checked.get("phone") is not None:
+        checked["phone"] = contacts.phone_number(checked["phone"], checked.get("currency") or currency)
+    if checked.get("locale") is not None:
+        checked["locale"] = contacts.known_locale(checked["locale"])
+    if "reminder_minutes" in checked:
+        checked["reminder_minutes"] = sorted(set(checked["reminder_minutes"]), reverse=True)
     return checked

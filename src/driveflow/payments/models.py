@@ -1,6 +1,8 @@
 """Tables of payments, refunds, ledger and Stripe ids (seed step 8, schema decisions 3, 8 and 9)."""
 
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
@@ -33,6 +35,46 @@ class RefundStatus(StrEnum):
     CANCELED = "canceled"
 
 
+class PaymentMethod(StrEnum):
+    """How a customer paid: through Stripe, or to the school directly, recorded by its staff."""
+
+    STRIPE = "stripe"
+    CASH = "cash"
+    BANK_TRANSFER = "bank_transfer"
+    ELSEWHERE = "elsewhere"
+
+
+class RefundCause(StrEnum):
+    """Why money goes back."""
+
+    STAFF = "staff"
+    CANCELLATION = "cancellation"
+    FEE_WAIVED = "fee_waived"
+    SLOT_LOST = "slot_lost"
+    PAID_TWICE = "paid_twice"
+
+
+class StripeOperation(StrEnum):
+    """Calls that change something at Stripe; each is made once per row of `stripe_requests`."""
+
+    CREATE_CHECKOUT_SESSION = "create_checkout_session"
+    EXPIRE_CHECKOUT_SESSION = "expire_checkout_session"
+    CREATE_PAYMENT_INTENT = "create_payment_intent"
+    CANCEL_PAYMENT_INTENT = "cancel_payment_intent"
+    CREATE_REFUND = "create_refund"
+    CREATE_ACCOUNT = "create_account"
+    CREATE_TRANSFER = "create_transfer"
+    REVERSE_TRANSFER = "reverse_transfer"
+
+
+class StripeRequestStatus(StrEnum):
+    """`pending` until Stripe's answer is known for certain."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    REFUSED = "refused"
+
+
 class StripeObject(Base, CreatedMixin):
     """A Stripe id with the school and row it belongs to; routes a webhook to its school (control plane)."""
 
@@ -53,6 +95,7 @@ class Payment(Base, TenantMixin, TimestampsMixin):
         ForeignKeyConstraint(
             ["org_id", "booking_id"], ["bookings.org_id", "bookings.id"], ondelete="CASCADE"
         ),
+        ForeignKeyConstraint(["org_id", "payer_guardian_id"], ["guardians.org_id", "guardians.id"]),
         UniqueConstraint("org_id", "booking_id"),
         UniqueConstraint("org_id", "stripe_payment_intent_id"),
         Index(None, "org_id", "status"),
@@ -61,6 +104,9 @@ class Payment(Base, TenantMixin, TimestampsMixin):
         CheckConstraint("platform_fee_cents >= 0 AND instructor_share_cents >= 0", name="split_positive"),
         CheckConstraint("platform_fee_cents + instructor_share_cents = amount_cents", name="split"),
         CheckConstraint("refunded_cents BETWEEN 0 AND amount_cents", name="refunded_cents"),
+        CheckConstraint("stripe_fee_cents >= 0", name="stripe_fee_cents"),
+        one_of("method", PaymentMethod),
+        UniqueConstraint("org_id", "stripe_checkout_session_id"),
     )
 
     booking_id: Mapped[UUID]
@@ -75,6 +121,20 @@ class Payment(Base, TenantMixin, TimestampsMixin):
     stripe_payment_intent_id: Mapped[str | None] = mapped_column(ForeignKey("stripe_objects.stripe_id"))
     stripe_charge_id: Mapped[str | None]
     stripe_refund_id: Mapped[str | None]
+    method: Mapped[str] = mapped_column(
+        default=PaymentMethod.STRIPE.value, server_default=PaymentMethod.STRIPE.value
+    )
+    attempt: Mapped[int] = mapped_column(default=0, server_default="0")
+    stripe_checkout_session_id: Mapped[str | None] = mapped_column(ForeignKey("stripe_objects.stripe_id"))
+    checkout_url: Mapped[str | None]
+    checkout_expires_at: Mapped[datetime | None]
+    stripe_fee_cents: Mapped[int] = mapped_column(default=0, server_default="0")
+    paid_at: Mapped[datetime | None]
+    payer_guardian_id: Mapped[UUID | None]
+    recorded_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    reference: Mapped[str | None]
+    failure_code: Mapped[str | None]
+    failure_message: Mapped[str | None]
 
 
 class Refund(Base, TenantMixin, TimestampsMixin):
@@ -88,6 +148,7 @@ class Refund(Base, TenantMixin, TimestampsMixin):
         UniqueConstraint("org_id", "stripe_refund_id"),
         Index(None, "org_id", "payment_id"),
         one_of("status", RefundStatus),
+        one_of("cause", RefundCause),
         CheckConstraint("amount_cents > 0", name="amount_cents"),
     )
 
@@ -98,7 +159,44 @@ class Refund(Base, TenantMixin, TimestampsMixin):
     currency: Mapped[str] = mapped_column(default="AUD", server_default="AUD")
     amount_cents: Mapped[int]
     reason: Mapped[str | None]
+    cause: Mapped[str] = mapped_column(
+        default=RefundCause.STAFF.value, server_default=RefundCause.STAFF.value
+    )
+    attempt: Mapped[int] = mapped_column(default=1, server_default="1")
+    requested_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    failure_reason: Mapped[str | None]
+    settled_at: Mapped[datetime | None]
     stripe_refund_id: Mapped[str | None] = mapped_column(ForeignKey("stripe_objects.stripe_id"))
+
+
+class StripeRequest(Base, TenantMixin, TimestampsMixin):
+    """A call to Stripe with its frozen parameters, written before it is made (money.md, rule 2).
+
+    Whatever dies or times out, the call is repeated with the same `idempotency_key` and `parameters`.
+    """
+
+    __tablename__ = "stripe_requests"
+    __table_args__ = (
+        UniqueConstraint("org_id", "idempotency_key"),
+        Index(None, "org_id", "entity_id"),
+        one_of("operation", StripeOperation),
+        one_of("status", StripeRequestStatus),
+    )
+
+    idempotency_key: Mapped[str]
+    operation: Mapped[str]
+    parameters: Mapped[dict[str, Any]]
+    target_id: Mapped[str | None]
+    entity_type: Mapped[str]
+    entity_id: Mapped[UUID]
+    status: Mapped[str] = mapped_column(
+        default=StripeRequestStatus.PENDING.value, server_default=StripeRequestStatus.PENDING.value
+    )
+    first_sent_at: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+    stripe_id: Mapped[str | None]
+    error_code: Mapped[str | None]
+    error_message: Mapped[str | None]
 
 
 class LedgerEntry(Base, TenantMixin, CreatedMixin):

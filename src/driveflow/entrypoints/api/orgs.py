@@ -27,6 +27,8 @@ caller_router = APIRouter(route_class=TenantRoute, responses=PROBLEMS)
 router = school_router()
 
 MemberRole = Literal["owner", "admin", "instructor", "student"]
+_MAY_BE_MISSING = frozenset({"abn", "email", "phone", "address"})
+ReminderMinutes = Annotated[int, Field(ge=15, le=20_160)]
 KeyRole = Literal["owner", "admin", "instructor", "student", "guardian"]
 
 
@@ -50,11 +52,32 @@ class OrgFields(Input):
     min_notice_minutes: Annotated[int, Field(ge=0, le=43_200)] | None = None
     horizon_days: Annotated[int, Field(ge=1, le=730)] | None = None
     slot_step_minutes: Annotated[int, Field(ge=5, le=240)] | None = None
+    email: Annotated[str, Field(max_length=254)] | None = None
+    phone: Annotated[str, Field(max_length=40)] | None = None
+    address: Annotated[Line, Field(description="On invoices and in messages")] | None = None
+    locale: Annotated[str, Field(max_length=20, examples=["en_AU"])] | None = None
+    confirm_on_payment: bool | None = None
+    payment_minutes: (
+        Annotated[int, Field(ge=30, le=1440, description="How long a payment page stays open")] | None
+    ) = None
+    payout_hold_minutes: (
+        Annotated[int, Field(ge=0, le=129_600, description="Between a lesson's end and its payout")] | None
+    ) = None
+    tax_registered: Annotated[bool, Field(description="Whether invoices show the tax")] | None = None
+    tax_name: Annotated[str, Field(min_length=1, max_length=20, examples=["GST"])] | None = None
+    tax_bps: Annotated[int, Field(ge=0, le=10_000, examples=[1000])] | None = None
+    reminder_minutes: Annotated[list[ReminderMinutes], Field(max_length=5)] | None = None
+    quiet_from_minute: (
+        Annotated[int, Field(ge=0, le=1439, description="Of the local day; no SMS from here on")] | None
+    ) = None
+    quiet_to_minute: Annotated[int, Field(ge=0, le=1439)] | None = None
 
     def settings(self) -> dict[str, Any]:
         """Return the fields sent, null only where a school may have none, tiers checked by their rule."""
         sent = {
-            field: value for field, value in self.changes().items() if value is not None or field == "abn"
+            field: value
+            for field, value in self.changes().items()
+            if value is not None or field in _MAY_BE_MISSING
         }
         if "cancellation_tiers" in sent:
             sent["cancellation_tiers"] = parse_tiers(sent["cancellation_tiers"]).to_json()
@@ -91,6 +114,19 @@ class OrgOut(Output):
     min_notice_minutes: int
     horizon_days: int
     slot_step_minutes: int
+    email: str | None
+    phone: str | None
+    address: str | None
+    locale: str
+    confirm_on_payment: bool
+    payment_minutes: int
+    payout_hold_minutes: int
+    tax_registered: bool
+    tax_name: str
+    tax_bps: int
+    reminder_minutes: list[int]
+    quiet_from_minute: int
+    quiet_to_minute: int
     version: int
     created_at: InstantOut
 

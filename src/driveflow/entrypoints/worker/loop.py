@@ -1,4 +1,4 @@
-"""The worker's loop: look which schools have due events, take a batch of each in turn, handle, mark.
+"""The worker's first loop: look which schools have due events, take a batch of each in turn, handle, mark.
 
 One batch is one transaction of one school (`core/outbox_queue.py`). Schools take turns: every school with due
 events gets one batch before any gets a second, so a busy one delays the others by its batch, not its backlog.
@@ -22,6 +22,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 import asyncpg
@@ -38,6 +39,8 @@ from driveflow.core.outbox_queue import Claim, Event, Failure
 from driveflow.core.settings import Settings
 from driveflow.entrypoints.worker.handlers import HANDLERS, Handlers
 from driveflow.entrypoints.worker.listener import listen
+from driveflow.entrypoints.worker.outside import OutsideHandlers, OutsideLoop
+from driveflow.entrypoints.worker.outside_handlers import outside_handlers
 from driveflow.entrypoints.worker.schedule import keep_schedule
 
 BATCH_BUDGET_S = 1.0
@@ -48,8 +51,9 @@ LOOK_AGAIN_S = 0.25
 _LOOK_SHARE = 10
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
-# One connection for the batch in hand, one for the schedule; the listener has its own.
-POOL_SIZE = 2
+# One connection for the batch in hand, one for the schedule, the others for the second loop (`outside.py`);
+# the listener has its own.
+POOL_SIZE = 5
 
 log = structlog.get_logger()
 
@@ -86,6 +90,7 @@ class Worker:
         *,
         clock: Callable[[], datetime] = utc_now,
         handlers: Handlers = HANDLERS,
+        outside_handlers: OutsideHandlers = MappingProxyType({}),
         batch_size: int = outbox_queue.BATCH_SIZE,
     ) -> None:
         self._database = database
@@ -95,25 +100,31 @@ class Worker:
         self._batch_size = batch_size
         self._bell = asyncio.Event()
         self._suspects: set[UUID] = set()
+        self._outside = OutsideLoop(
+            database, outside_handlers, clock=clock, poll_s=settings.outbox_poll_s, on_change=self._bell.set
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Handle events and keep the schedule until `stop` is set; the batch in hand is finished."""
         helpers = [
-            asyncio.create_task(listen(self._database.url, self._bell.set)),
+            asyncio.create_task(listen(self._database.url, self._ring)),
             asyncio.create_task(keep_schedule(self._database, self._settings, self._clock)),
             asyncio.create_task(self._ring_at(stop)),
         ]
+        outside = asyncio.create_task(self._outside.run(stop))
         try:
             await self._drain_until(stop)
+            await outside
         finally:
+            outside.cancel()
             for helper in helpers:
                 helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            await asyncio.gather(outside, *helpers, return_exceptions=True)
 
     async def run_until_idle(self) -> int:
         """Handle all that is due now, and what becomes due by that; return how many events."""
         total = 0
-        while done := await self._round():
+        while done := await self._round() or await self._outside.run_until_idle():
             total += done
         return total
 
@@ -133,12 +144,19 @@ class Worker:
             if retry_s:
                 log.info("worker is back")
                 retry_s = 0.0
+            if done:
+                # What was handled may have asked for calls, in this very process.
+                self._outside.ring()
             if pause_s and not stop.is_set():
                 await _wait(self._bell, pause_s)
 
+    def _ring(self) -> None:
+        self._bell.set()
+        self._outside.ring()
+
     async def _ring_at(self, stop: asyncio.Event) -> None:
         await stop.wait()
-        self._bell.set()
+        self._ring()
 
     async def _until_next_s(self) -> float:
         """Return the seconds until the next event is due, at most the poll's interval."""
@@ -272,7 +290,9 @@ async def run_worker(
                 asyncio.get_running_loop().add_signal_handler(number, stop.set)
     database = Database(database_url, role=WORKER_ROLE, pool_size=POOL_SIZE)
     try:
-        await Worker(database, settings, clock=clock, handlers=handlers).run(stop)
+        async with outside_handlers(settings) as outside:
+            worker = Worker(database, settings, clock=clock, handlers=handlers, outside_handlers=outside)
+            await worker.run(stop)
     finally:
         await database.dispose()
 
@@ -281,7 +301,8 @@ async def run_worker_once(settings: Settings, database_url: str) -> None:
     """Handle all that is due now, then return."""
     database = Database(database_url, role=WORKER_ROLE, pool_size=POOL_SIZE)
     try:
-        await Worker(database, settings).run_until_idle()
+        async with outside_handlers(settings) as outside:
+            await Worker(database, settings, outside_handlers=outside).run_until_idle()
     finally:
         await database.dispose()
 
