@@ -1,0 +1,66 @@
+"""One sandbox: its store, its clock and what runs in its background."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import httpx
+import structlog
+
+from driveflow.sandbox.stripe import timers
+from driveflow.sandbox.stripe.call import Call, now_of
+from driveflow.sandbox.stripe.delivery import Deliveries
+from driveflow.sandbox.stripe.registry import TIMER_ACTIONS
+from driveflow.sandbox.stripe.settings import StripeSandboxSettings
+from driveflow.sandbox.stripe.store import Store
+
+_log = structlog.get_logger(__name__)
+
+
+class Sandbox:
+    """The state of a running sandbox."""
+
+    def __init__(self, settings: StripeSandboxSettings) -> None:
+        self.settings = settings
+        self.store = Store(settings.database, settings.seed)
+        self.deliveries = Deliveries(self.store, settings)
+        self.keys_in_use: set[tuple[str, str]] = set()
+
+    @contextmanager
+    def act(self, base_url: str = "") -> Iterator[Call]:
+        """Open a transaction of the sandbox itself; what has become due is done first."""
+        with self.store.transaction():
+            call = self.call(base_url)
+            timers.run_due(call, TIMER_ACTIONS)
+            yield call
+
+    def call(self, base_url: str) -> Call:
+        """Return a call of the sandbox itself, at its present time."""
+        return Call(self.store, self.settings, base_url, now_of(self.store, self.settings))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Deliver and do what becomes due until the end of the block; then close the store."""
+        task = asyncio.create_task(self._background())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            self.store.close()
+
+    async def _background(self) -> None:
+        async with httpx.AsyncClient(timeout=self.settings.delivery_timeout_s, trust_env=False) as client:
+            while True:
+                try:
+                    with self.act():
+                        pass
+                    tried = await self.deliveries.deliver_due(client)
+                except Exception:
+                    # A failure of one round must not end deliveries for good.
+                    _log.exception("stripe_sandbox.background_failed")
+                    tried = 0
+                if not tried:
+                    await asyncio.sleep(self.settings.poll_s)
