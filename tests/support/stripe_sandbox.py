@@ -6,8 +6,8 @@ Tests steer it by `sandbox.control`.
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ class Control:
         return answer.json() if answer.content else None
 
     def fault(self, kind: str, method: str = "POST", path: str = "/v1/", times: int = 1, **more: Any) -> None:
-        """Let the next requests go wrong: lost, conflict, rate_limit, error, error_after, slow, slow_after."""
+        """Let the next requests go wrong, in one of the ways of `faults.REQUEST_FAULTS`."""
         self._send("POST", "/faults", {"kind": kind, "method": method, "path": path, "times": times, **more})
 
     def delivery_fault(self, kind: str, event: str = "", times: int = 1, **more: Any) -> None:
@@ -88,16 +88,33 @@ class StripeSandbox:
 
     base_url: str
     control: Control
+    closing: ExitStack
     secret_key: str = SECRET_KEY
     webhook_secret: str = WEBHOOK_SECRET
     connect_webhook_secret: str = CONNECT_WEBHOOK_SECRET
 
     def client(self, max_network_retries: int = 0, timeout_s: float = 10) -> stripe.StripeClient:
-        """Return the official library aimed at this sandbox."""
+        """Return the official library aimed at this sandbox, for calls that are not async."""
+        http = stripe.HTTPXClient(timeout=timeout_s, allow_sync_methods=True)
+        self.closing.callback(http.close)
+        return self._client(http, max_network_retries)
+
+    @asynccontextmanager
+    async def async_client(
+        self, max_network_retries: int = 0, timeout_s: float = 10
+    ) -> AsyncIterator[stripe.StripeClient]:
+        """Give the official library aimed at this sandbox, for async calls, as production makes them."""
+        http = stripe.HTTPXClient(timeout=timeout_s)
+        try:
+            yield self._client(http, max_network_retries)
+        finally:
+            await http.close_async()  # type: ignore[no-untyped-call]
+
+    def _client(self, http: stripe.HTTPXClient, max_network_retries: int) -> stripe.StripeClient:
         return stripe.StripeClient(
             self.secret_key,
             base_addresses={"api": self.base_url},
-            http_client=stripe.HTTPXClient(timeout=timeout_s, allow_sync_methods=True),
+            http_client=http,
             max_network_retries=max_network_retries,
         )
 
@@ -139,9 +156,7 @@ def stripe_sandbox(
             "seed": 1,
             **settings,
         }
-        with run_in_thread(StripeSandboxSettings(**given)) as base_url:
+        with run_in_thread(StripeSandboxSettings(**given)) as base_url, ExitStack() as closing:
             control = Control(base_url)
-            try:
-                yield StripeSandbox(base_url, control)
-            finally:
-                control.close()
+            closing.callback(control.close)
+            yield StripeSandbox(base_url, control, closing)

@@ -6,7 +6,8 @@ transaction, with its events and its idempotent answer inside. The packages:
 
 * `app` puts everything together; `api` takes one request through authentication, faults and idempotency;
 * `resources/` has one file per object of Stripe's API, with the parameters that it accepts;
-* `store`, `fields`, `forms`, `lists`, `expansion`, `events`, `delivery`, `timers`, `faults` are what they share;
+* `store`, `fields`, `forms`, `lists`, `expansion`, `events`, `delivery`, `timers`, `faults` are what they
+  share;
 * `pages` are those a person sees: paying, 3-D Secure, onboarding; `control` is what tests steer it by.
 
 Behaviour follows Stripe's public documentation and its OpenAPI description; where neither says anything, a

@@ -1,8 +1,8 @@
 """Takes one request of the API from its headers to its answer.
 
-The order is Stripe's: the key, then the path, then its parameters, then the idempotency key, then the act. The
-act, its events and its stored answer are one transaction; nothing awaits inside it, so requests are served one
-after the other.
+The order is Stripe's: the key, then the path, then its parameters, then the idempotency key, then the act.
+The act, its events and its stored answer are one transaction; nothing awaits inside it, so requests are
+served one after the other.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import base64
 import json
 import re
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
@@ -71,15 +72,13 @@ class Api:
     async def _answered(self, request: Request, path: str, request_id: str, fault: dict[str, Any]) -> _Answer:
         try:
             self._check_key(request.headers.get("authorization", ""))
-            refusal = faults.refusal(fault) if fault else None
-            if refusal is not None:
-                raise refusal
+            faults.refuse(fault)
             operation, ids = _operation(request.method, path)
             params = operation.shape.read(forms.decode(await _parameters(request)))
             return await self._locked(request, operation, ids, params, path, request_id, fault)
         except StripeError as error:
             return _refused(error, request_id)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a client is told of every failure, as by Stripe
             _log.exception("stripe_sandbox.failed", path=path)
             return _refused(_own_failure(), request_id)
 
@@ -160,8 +159,8 @@ class Api:
                 key = ""
         if not key:
             raise unauthorized(
-                "You did not provide an API key. You need to provide your API key in the Authorization header, "
-                "using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See "
+                "You did not provide an API key. You need to provide your API key in the Authorization "
+                "header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See "
                 "https://stripe.com/docs/api#authentication for details, or we can help at "
                 "https://support.stripe.com/."
             )
@@ -220,7 +219,7 @@ def _refused(error: StripeError, request_id: str) -> _Answer:
 
 def _replayed(stored: idempotency.StoredAnswer) -> _Answer:
     headers = {"Idempotent-Replayed": "true", "Original-Request": stored.request_id}
-    if stored.status >= 500:
+    if stored.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         headers["Stripe-Should-Retry"] = "false"
     return _Answer(stored.status, stored.body, headers)
 

@@ -12,6 +12,7 @@ from driveflow.sandbox.stripe.cards import Card
 _EXPIRY: Final = re.compile(r"(\d{1,2})\s*/?\s*(\d{2}|\d{4})")
 _MONTHS: Final = 12
 _CENTURY: Final = 2000
+_SHORT_YEARS: Final = 100
 _FURTHEST_YEARS: Final = 50
 
 
@@ -49,7 +50,7 @@ def _read_expiry(text: str, now: int) -> tuple[int, int]:
     if found is None or not 1 <= int(found[1]) <= _MONTHS:
         raise TypingError("expiry", "Your card's expiry date is incomplete: write it as MM/YY.")
     month, year = int(found[1]), int(found[2])
-    year += _CENTURY if year < 100 else 0
+    year += _CENTURY if year < _SHORT_YEARS else 0
     today = datetime.fromtimestamp(now, UTC)
     if not today.year <= year <= today.year + _FURTHEST_YEARS:
         raise TypingError("expiry", "Your card's expiry year is in the past or too far ahead.")

@@ -20,7 +20,7 @@ class Decline:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A test card. `refund` is succeeded, pending (succeeds later) or fails (seems to succeed, then fails)."""
+    """A test card; `refund` is succeeded, pending (succeeds later) or fails (after it seemed to succeed)."""
 
     number: str
     brand: str = "visa"
@@ -88,6 +88,9 @@ _CARDS: Final = (
     Card("4000000000007726", refund="pending"),
     Card("4000000000005126", refund="fails"),
 )
+# ISO/IEC 7812 has up to 19 digits; networks use 12 at least.
+_NUMBER_LENGTHS: Final = range(12, 20)
+_TWO_DIGITS: Final = 10
 CARDS: Final = {card.number: card for card in _CARDS}
 UNKNOWN: Final = Decline(
     "card_declined", "test_mode_live_card", "Your card was declined. Only test cards pay in the sandbox."
@@ -133,12 +136,12 @@ def behaviour(number: str) -> Card:
 
 def is_number(digits: str) -> bool:
     """Return whether digits can be a card's number (their check digit fits)."""
-    if not digits.isascii() or not digits.isdecimal() or not 12 <= len(digits) <= 19:
+    if not digits.isascii() or not digits.isdecimal() or len(digits) not in _NUMBER_LENGTHS:
         return False
     total = 0
     for at, digit in enumerate(reversed(digits)):
         value = int(digit) * (2 if at % 2 else 1)
-        total += value - 9 if value > 9 else value
+        total += value - 9 if value >= _TWO_DIGITS else value
     return total % 10 == 0
 
 

@@ -155,8 +155,7 @@ def _details(method: Record, amount: int, *, authenticated: bool) -> dict[str, A
     card = card_of(method)
     kind = method.body["type"]
     if card is None:
-        shown = {**method.body[kind], "mandate": None}
-        shown.pop("generated_from", None)
+        shown = {name: value for name, value in method.body[kind].items() if name != "generated_from"}
         return {"type": kind, kind: shown}
     return {"type": "card", "card": _card_details(method, card, amount, authenticated=authenticated)}
 

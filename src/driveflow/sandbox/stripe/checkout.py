@@ -6,7 +6,7 @@ from driveflow.sandbox.stripe import payment_flow
 from driveflow.sandbox.stripe.call import Call
 from driveflow.sandbox.stripe.errors import StripeError
 from driveflow.sandbox.stripe.events import emit
-from driveflow.sandbox.stripe.resources import payment_intents
+from driveflow.sandbox.stripe.resources.intent_body import make_intent
 from driveflow.sandbox.stripe.store import Record
 
 
@@ -26,7 +26,7 @@ def begin(call: Call, session: Record) -> Record:
             "payment_method_types": body["payment_method_types"],
             **session.hidden["payment_intent_data"],
         }
-        intent = payment_intents.make(call, body["amount_total"], body["currency"], given, session=session.id)
+        intent = make_intent(call, body["amount_total"], body["currency"], given, session=session.id)
         body["payment_intent"] = intent.id
         call.store.save(session)
     return intent

@@ -15,7 +15,7 @@ from driveflow.sandbox.stripe import faults, timers
 from driveflow.sandbox.stripe.call import CLOCK_OFFSET, Call
 from driveflow.sandbox.stripe.errors import StripeError
 from driveflow.sandbox.stripe.expansion import present
-from driveflow.sandbox.stripe.pages import finish_authentication
+from driveflow.sandbox.stripe.pay_pages import finish_authentication
 from driveflow.sandbox.stripe.registry import TIMER_ACTIONS
 from driveflow.sandbox.stripe.resources import accounts, balance_transactions, disputes, refunds
 from driveflow.sandbox.stripe.sandbox import Sandbox

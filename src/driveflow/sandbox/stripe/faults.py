@@ -65,14 +65,14 @@ def _take(store: Store, area: str, subject: str) -> dict[str, Any] | None:
     return {**json.loads(row[1]), "left": row[2] - 1}
 
 
-def refusal(fault: dict[str, Any]) -> StripeError | None:
-    """Return the answer of a fault that keeps the request from being executed."""
+def refuse(fault: dict[str, Any]) -> None:
+    """Raise the answer (StripeError) of a fault that keeps the request from being executed."""
     headers = {}
     if "should_retry" in fault:
         headers["Stripe-Should-Retry"] = "true" if fault["should_retry"] else "false"
-    match fault["kind"]:
+    match fault.get("kind"):
         case "conflict":
-            return StripeError(
+            raise StripeError(
                 409,
                 "This object cannot be accessed right now because another API request or Stripe process is "
                 "currently accessing it. If you see this error intermittently, retry the request.",
@@ -81,7 +81,7 @@ def refusal(fault: dict[str, Any]) -> StripeError | None:
                 headers=headers,
             )
         case "rate_limit":
-            return StripeError(
+            raise StripeError(
                 429,
                 "Request rate limit exceeded. Learn more about rate limits here "
                 "https://stripe.com/docs/rate-limits.",
@@ -90,9 +90,7 @@ def refusal(fault: dict[str, Any]) -> StripeError | None:
                 headers=headers,
             )
         case "error":
-            return StripeError(500, _ERROR_MESSAGE, kind="api_error", stored=False, headers=headers)
-        case _:
-            return None
+            raise StripeError(500, _ERROR_MESSAGE, kind="api_error", stored=False, headers=headers)
 
 
 def error_after() -> StripeError:

@@ -48,8 +48,8 @@ class Text:
         if not value and self.required:
             raise malformed(
                 f"You passed an empty string for '{param}'. We assume empty values are an attempt to unset a "
-                f"parameter; however '{param}' cannot be unset. You should remove '{param}' from your request "
-                "or supply a non-empty value.",
+                f"parameter; however '{param}' cannot be unset. You should remove '{param}' from your "
+                "request or supply a non-empty value.",
                 param=param,
                 code="parameter_invalid_empty",
             )

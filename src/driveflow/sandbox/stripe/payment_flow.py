@@ -1,7 +1,7 @@
 """The life of a payment intent: its statuses, and what moves it from one to the next.
 
-requires_payment_method -> requires_confirmation -> (requires_action | processing) -> succeeded; a refusal goes
-back to requires_payment_method, and what is open can be canceled
+requires_payment_method -> requires_confirmation -> (requires_action | processing) -> succeeded; a refusal
+goes back to requires_payment_method, and what is open can be canceled
 (https://docs.stripe.com/payments/paymentintents/lifecycle).
 """
 
@@ -23,7 +23,8 @@ OPEN: Final = ("requires_payment_method", "requires_confirmation", "requires_act
 _NOT_AUTHENTICATED: Final = Decline(
     "payment_intent_authentication_failure",
     "authentication_required",
-    "We are unable to authenticate your payment method. Please choose a different payment method and try again.",
+    "We are unable to authenticate your payment method. Please choose a different payment method and try "
+    "again.",
 )
 
 

@@ -58,8 +58,7 @@ class Sandbox:
                     with self.act():
                         pass
                     tried = await self.deliveries.deliver_due(client)
-                except Exception:
-                    # A failure of one round must not end deliveries for good.
+                except Exception:  # noqa: BLE001 - a failed round must not end deliveries for good
                     _log.exception("stripe_sandbox.background_failed")
                     tried = 0
                 if not tried:

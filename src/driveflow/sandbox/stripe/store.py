@@ -128,7 +128,8 @@ class Store:
     def count(self, name: str, by: int = 1) -> int:
         """Add to a counter and return its value."""
         row = self.connection.execute(
-            "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + ? RETURNING value",
+            "INSERT INTO counters VALUES (?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET value = value + ? RETURNING value",
             (name, by, by),
         ).fetchone()
         return int(row[0])

@@ -17,7 +17,7 @@ def totals(call: Call) -> dict[str, Any]:
     rows = connection.execute(
         "SELECT account, json_extract(body, '$.currency'), json_extract(body, '$.type'),"
         " sum(json_extract(body, '$.amount')), sum(json_extract(body, '$.fee')),"
-        " sum(CASE WHEN json_extract(body, '$.available_on') <= ? THEN json_extract(body, '$.net') ELSE 0 END),"
+        " sum(json_extract(body, '$.net') * (json_extract(body, '$.available_on') <= ?)),"
         " sum(json_extract(body, '$.net'))"
         " FROM objects WHERE kind = 'balance_transaction' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
         (call.now,),

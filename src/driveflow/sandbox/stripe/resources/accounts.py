@@ -6,43 +6,13 @@ from driveflow.sandbox.stripe.call import Call, Operation, merged
 from driveflow.sandbox.stripe.errors import StripeError, malformed
 from driveflow.sandbox.stripe.events import emit
 from driveflow.sandbox.stripe.fields import PAGE, Choice, Field, Flag, Metadata, Range, Shape, Text
-from driveflow.sandbox.stripe.lists import Listing, embedded, page
+from driveflow.sandbox.stripe.lists import Listing, page
+from driveflow.sandbox.stripe.resources.account_body import account_body, requirements
 from driveflow.sandbox.stripe.resources.payment_methods import ADDRESS
 from driveflow.sandbox.stripe.store import PLATFORM, Record
 
 KIND: Final = "account"
 _CAPABILITIES: Final = ("card_payments", "transfers")
-_CURRENCIES: Final = {"AU": "aud", "NZ": "nzd", "US": "usd", "GB": "gbp", "CA": "cad", "SG": "sgd"}
-_DUE: Final = (
-    "business_profile.mcc",
-    "business_profile.url",
-    "business_type",
-    "external_account",
-    "individual.dob.day",
-    "individual.dob.month",
-    "individual.dob.year",
-    "individual.first_name",
-    "individual.last_name",
-    "tos_acceptance.date",
-    "tos_acceptance.ip",
-)
-
-
-def _requirements(due: list[str]) -> dict[str, Any]:
-    return {
-        "alternatives": [],
-        "current_deadline": None,
-        "currently_due": due,
-        "disabled_reason": "requirements.past_due" if due else None,
-        "errors": [],
-        "eventually_due": due,
-        "past_due": due,
-        "pending_verification": [],
-    }
-
-
-def _future() -> dict[str, Any]:
-    return {**_requirements([]), "disabled_reason": None}
 
 
 def create(call: Call) -> Record:
@@ -61,92 +31,8 @@ def create(call: Call) -> Record:
     status = "active" if kind == "standard" else "inactive"
     capabilities = dict.fromkeys(_CAPABILITIES if kind == "standard" else requested, status)
     account_id = call.store.new_id("acct_", 16)
-    country = params.get("country", call.settings.country)
-    profile = params.get("business_profile", {})
-    body: dict[str, Any] = {
-        "id": account_id,
-        "business_profile": {
-            "annual_revenue": None,
-            "estimated_worker_count": None,
-            "mcc": profile.get("mcc"),
-            "minority_owned_business_designation": None,
-            "name": profile.get("name"),
-            "product_description": profile.get("product_description"),
-            "support_address": None,
-            "support_email": None,
-            "support_phone": None,
-            "support_url": None,
-            "url": profile.get("url"),
-        },
-        "business_type": params.get("business_type"),
-        "capabilities": capabilities,
-        "charges_enabled": False,
-        "controller": _controller(kind),
-        "country": country,
-        "default_currency": _CURRENCIES.get(country, call.settings.currency),
-        "details_submitted": False,
-        "email": params.get("email"),
-        "external_accounts": embedded(f"/v1/accounts/{account_id}/external_accounts", []),
-        "future_requirements": _future(),
-        "groups": {"payments_pricing": None},
-        "metadata": merged({}, params.get("metadata")),
-        "payouts_enabled": False,
-        "requirements": _requirements(list(_DUE)),
-        "settings": _settings(params),
-        "tos_acceptance": {"date": None, "ip": None, "user_agent": None},
-        "type": kind,
-    }
+    body = account_body(call, account_id, kind, capabilities)
     return call.new_with_id(KIND, account_id, body, account=PLATFORM)
-
-
-def _controller(kind: str) -> dict[str, Any]:
-    if kind == "standard":
-        return {
-            "type": "application",
-            "is_controller": True,
-            "fees": {"payer": "account"},
-            "losses": {"payments": "stripe"},
-            "requirement_collection": "stripe",
-            "stripe_dashboard": {"type": "full"},
-        }
-    return {
-        "type": "application",
-        "is_controller": True,
-        "fees": {"payer": "application_express"},
-        "losses": {"payments": "application"},
-        "requirement_collection": "stripe",
-        "stripe_dashboard": {"type": "express"},
-    }
-
-
-def _settings(params: dict[str, Any]) -> dict[str, Any]:
-    schedule = params.get("settings", {}).get("payouts", {}).get("schedule", {})
-    return {
-        "bacs_debit_payments": {"display_name": None, "service_user_number": None},
-        "branding": dict.fromkeys(("icon", "logo", "primary_color", "secondary_color")),
-        "card_issuing": {"tos_acceptance": {"date": None, "ip": None}},
-        "card_payments": {
-            "decline_on": {"avs_failure": False, "cvc_failure": False},
-            "statement_descriptor_prefix": None,
-            "statement_descriptor_prefix_kana": None,
-            "statement_descriptor_prefix_kanji": None,
-        },
-        "dashboard": {"display_name": None, "timezone": "Etc/UTC"},
-        "invoices": {"default_account_tax_ids": None, "hosted_payment_method_save": "never"},
-        "payments": dict.fromkeys(
-            (
-                "statement_descriptor",
-                "statement_descriptor_kana",
-                "statement_descriptor_kanji",
-            )
-        ),
-        "payouts": {
-            "debit_negative_balances": True,
-            "schedule": {"delay_days": 2, "interval": schedule.get("interval", "daily")},
-            "statement_descriptor": None,
-        },
-        "sepa_debit_payments": {},
-    }
 
 
 def complete_onboarding(call: Call, account: Record) -> None:
@@ -160,7 +46,7 @@ def complete_onboarding(call: Call, account: Record) -> None:
         "charges_enabled": "card_payments" in body["capabilities"],
         "details_submitted": True,
         "payouts_enabled": True,
-        "requirements": _requirements([]),
+        "requirements": requirements([]),
         "tos_acceptance": {"date": call.now, "ip": None, "user_agent": None},
     }
     call.store.save(account)
@@ -174,7 +60,7 @@ def restrict(call: Call, account: Record) -> None:
         "capabilities": dict.fromkeys(body["capabilities"], "inactive"),
         "charges_enabled": False,
         "payouts_enabled": False,
-        "requirements": _requirements(["individual.verification.document"]),
+        "requirements": requirements(["individual.verification.document"]),
     }
     call.store.save(account)
     _tell(call, account, {"payouts_enabled": True})
@@ -196,8 +82,8 @@ def retrieve(call: Call, account_id: str) -> Record:
     if account is None or call.account not in {PLATFORM, account_id}:
         raise StripeError(
             403,
-            f"The provided key does not have access to account '{account_id}' (or that account does not exist). "
-            "Application access may have been revoked.",
+            f"The provided key does not have access to account '{account_id}' (or that account does not "
+            "exist). Application access may have been revoked.",
             code="account_invalid",
         )
     return account

@@ -69,13 +69,12 @@ def book(
 def sums(call: Call, account: str) -> dict[str, tuple[int, int]]:
     """Return what is available and what is pending in each currency."""
     rows = call.store.connection.execute(
-        "SELECT json_extract(body, '$.currency'),"
-        " sum(CASE WHEN json_extract(body, '$.available_on') <= ?1 THEN json_extract(body, '$.net') ELSE 0 END),"
-        " sum(CASE WHEN json_extract(body, '$.available_on') > ?1 THEN json_extract(body, '$.net') ELSE 0 END)"
-        " FROM objects WHERE kind = ?2 AND account = ?3 GROUP BY 1",
+        "SELECT json_extract(body, '$.currency'), sum(json_extract(body, '$.net')),"
+        " sum(json_extract(body, '$.net') * (json_extract(body, '$.available_on') <= ?))"
+        " FROM objects WHERE kind = ? AND account = ? GROUP BY 1",
         (call.now, _KIND, account),
     )
-    return {row[0]: (row[1], row[2]) for row in rows}
+    return {currency: (available, whole - available) for currency, whole, available in rows}
 
 
 def retrieve(call: Call, transaction_id: str) -> Record:

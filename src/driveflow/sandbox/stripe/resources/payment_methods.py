@@ -14,9 +14,8 @@ from driveflow.sandbox.stripe.store import Record
 
 _KIND: Final = "payment_method"
 NOUN: Final = "PaymentMethod"
-ADDRESS: Final = Shape(
-    {name: Text() for name in ("city", "country", "line1", "line2", "postal_code", "state")}
-)
+_ADDRESS_PARTS: Final = ("city", "country", "line1", "line2", "postal_code", "state")
+ADDRESS: Final = Shape({name: Text() for name in _ADDRESS_PARTS})
 BILLING_DETAILS: Final = Shape({"address": ADDRESS, "email": Text(), "name": Text(), "phone": Text()})
 # The account numbers whose debits fail (https://docs.stripe.com/testing#au-becs-direct-debit, SEPA below it).
 _FAILING_DEBITS: Final = ("111111113", "AT861904300235473202")

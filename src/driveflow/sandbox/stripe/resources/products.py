@@ -27,7 +27,6 @@ def make_product(call: Call, given: dict[str, Any], *, active: bool = True) -> R
         "shippable": None,
         "statement_descriptor": None,
         "tax_code": given.get("tax_code"),
-        "type": "service",
         "unit_label": given.get("unit_label"),
         "updated": call.now,
         "url": None,

@@ -25,8 +25,8 @@ def create(call: Call, transfer_id: str) -> Record:
     amount = call.params.get("amount", left)
     if amount > left:
         raise invalid(
-            f"Reversal amount ({format_cents(amount, currency, 'en_AU')}) is greater than unreversed amount on "
-            f"transfer ({format_cents(left, currency, 'en_AU')})",
+            f"Reversal amount ({format_cents(amount, currency, 'en_AU')}) is greater than unreversed amount "
+            f"on transfer ({format_cents(left, currency, 'en_AU')})",
             param="amount",
         )
     _check_covered(call, transfer, amount)

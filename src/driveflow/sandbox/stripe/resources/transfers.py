@@ -73,8 +73,7 @@ def _check_source(call: Call, source: Record, amount: int) -> None:
         whole = format_cents(source.body["amount"], source.body["currency"].upper(), "en_AU")
         raise invalid(
             f"Transfers using this transaction as a source must not exceed the source amount of {whole}. "
-            f"(There {'is already a transfer' if len(earlier) == 1 else f'are already {len(earlier)} transfers'}"
-            " using this source.)",
+            f"(Prior transfers already using this source: {len(earlier)}.)",
             param="amount",
         )
 
