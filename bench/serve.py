@@ -8,11 +8,14 @@ NOW (RFC 3339) is what the application's clock says: the data set's days lie aro
 import sys
 from datetime import datetime
 
-import uvicorn
+from driveflow.core.collector import collector_paused
 
-from driveflow.core.db import APP_ROLE, Database
-from driveflow.core.settings import Settings
-from driveflow.entrypoints.app import create_app
+with collector_paused():
+    import uvicorn
+
+    from driveflow.core.db import APP_ROLE, Database
+    from driveflow.core.settings import Settings
+    from driveflow.entrypoints.app import create_app
 
 POOL_SIZE = 10
 

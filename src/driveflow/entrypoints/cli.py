@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from driveflow import __version__
+from driveflow.core.collector import collector_paused
 from driveflow.core.errors import DriveFlowError, OperatorError
 
 if TYPE_CHECKING:
@@ -72,8 +73,9 @@ def version() -> None:
 @app.command()
 def demo(port: Port = None) -> None:
     """Start everything with a lively demo school, on this machine only."""
-    from driveflow.entrypoints.demo import run_demo
-    from driveflow.entrypoints.runtime import database_addresses
+    with collector_paused():
+        from driveflow.entrypoints.demo import run_demo
+        from driveflow.entrypoints.runtime import database_addresses
 
     settings = _settings(port=port, host="127.0.0.1")
     with database_addresses(settings) as addresses:
@@ -85,8 +87,9 @@ def serve(
     port: Port = None, host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None
 ) -> None:
     """Serve the API."""
-    from driveflow.entrypoints.runtime import database_addresses
-    from driveflow.entrypoints.serving import serve as run
+    with collector_paused():
+        from driveflow.entrypoints.runtime import database_addresses
+        from driveflow.entrypoints.serving import serve as run
 
     settings = _settings(port=port, host=host)
     with database_addresses(settings) as addresses:
@@ -105,8 +108,9 @@ def worker(
     metrics_port: Annotated[int | None, typer.Option(help="Serve metrics on this port of 127.0.0.1.")] = None,
 ) -> None:
     """Handle events: run as many of these as you like."""
-    from driveflow.entrypoints.runtime import database_addresses
-    from driveflow.entrypoints.serving import work
+    with collector_paused():
+        from driveflow.entrypoints.runtime import database_addresses
+        from driveflow.entrypoints.serving import work
 
     settings = _settings()
     with database_addresses(settings) as addresses:

@@ -6,13 +6,8 @@ administrator is in the error (schema decision 14).
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -20,8 +15,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from driveflow.core.clock import months_from
 from driveflow.core.db import APP_ROLE, WORKER_ROLE, async_url, sqlstate
 from driveflow.core.errors import OperatorError
+from driveflow.migrations import head_revision
 from driveflow.models import Base
 from driveflow.trips.models import PARTITIONS_AHEAD, PARTITIONS_BACK
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+# Alembic is imported where it is used: most starts find nothing to migrate.
+# ruff: noqa: PLC0415
 
 _SCRIPTS = Path(__file__).parent.parent / "migrations"
 _INSUFFICIENT_PRIVILEGE = "42501"
@@ -45,22 +47,29 @@ async def migrate(url: str, *, target: str = "head") -> str:
             await connection.execute(text(f"SELECT pg_advisory_lock({_LOCK_KEY})"))
             await connection.commit()
             await _create_roles(connection)
-            await connection.run_sync(_upgrade, target)
-            await connection.commit()
+            revision = await connection.run_sync(current_revision)
+            if target != "head" or revision != head_revision():
+                await connection.run_sync(_upgrade, target)
+                await connection.commit()
+                revision = await connection.run_sync(current_revision)
             if target == "head":
                 await _prepare(connection)
-            return await connection.run_sync(current_revision) or ""
+            return revision or ""
     finally:
         await engine.dispose()
 
 
 def current_revision(connection: Connection) -> str | None:
     """Return the revision of a database, or None before the first migration."""
-    return MigrationContext.configure(connection).get_current_revision()
+    found = connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+    return connection.scalar(text("SELECT version_num FROM alembic_version")) if found else None
 
 
 async def pending_changes(url: str) -> list[Any]:
     """Return what the models say and the migrations lack; empty when they agree (`alembic check`)."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
     engine = create_async_engine(async_url(url), poolclass=pool.NullPool)
 
     def compare(connection: Connection) -> list[Any]:
@@ -86,7 +95,9 @@ def in_models(_item: object, name: str | None, kind: str, reflected: bool, _to: 
     return not (kind == "column" and name == "geom") and "geom" not in (name or "")
 
 
-def _config(connection: Connection | None = None) -> Config:
+def _config(connection: Connection | None = None) -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
     config.attributes["connection"] = connection
@@ -94,6 +105,8 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 def _refuse_unknown(connection: Connection) -> None:
+    from alembic.script import ScriptDirectory
+
     revision = current_revision(connection)
     known = {script.revision for script in ScriptDirectory(str(_SCRIPTS)).walk_revisions()}
     if revision is not None and revision not in known:
@@ -104,6 +117,8 @@ def _refuse_unknown(connection: Connection) -> None:
 
 
 def _upgrade(connection: Connection, target: str) -> None:
+    from alembic import command
+
     _refuse_unknown(connection)
     connection.execute(text("SET lock_timeout = '10s'"))
     command.upgrade(_config(connection), target)
@@ -111,6 +126,8 @@ def _upgrade(connection: Connection, target: str) -> None:
 
 def downgrade(connection: Connection, target: str) -> None:
     """Take the schema back to `target`; for tests and emergencies."""
+    from alembic import command
+
     command.downgrade(_config(connection), target)
 
 

@@ -19,7 +19,6 @@ from driveflow.entrypoints.runtime import (
     refuse_dangerous_role,
     refuse_old_schema,
 )
-from driveflow.entrypoints.worker.loop import run_worker, run_worker_once
 
 GRACEFUL_SHUTDOWN_S = 15
 KEEP_ALIVE_S = 20
@@ -41,7 +40,7 @@ async def serve(
     Raises StartError for a wrong role, an old schema or a port in use.
     """
     if addresses.embedded:
-        from driveflow.entrypoints.migrate import migrate  # noqa: PLC0415 - brings Alembic, else not needed
+        from driveflow.entrypoints.migrate import migrate  # noqa: PLC0415 - a configured database is not ours to migrate
 
         await migrate(addresses.owner)
     database = addresses.web_database(settings.pool_size)
@@ -87,6 +86,8 @@ async def work(
         await refuse_old_schema(database)
     finally:
         await database.dispose()
+    from driveflow.entrypoints.worker.loop import run_worker, run_worker_once  # noqa: PLC0415 - a web process has none
+
     if metrics_port is not None:
         start_http_server(metrics_port, addr="127.0.0.1")
     async with embedded_server_kept_up(addresses):
@@ -140,6 +141,8 @@ def _worker_beside(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def beside(_app: FastAPI) -> AsyncIterator[None]:
+        from driveflow.entrypoints.worker.loop import run_worker  # noqa: PLC0415 - in the demo only
+
         stop = asyncio.Event()
         worker = asyncio.create_task(run_worker(settings, addresses.worker, stop=stop))
         try:
