@@ -17,6 +17,7 @@ import asyncio
 import random
 import signal
 import time
+from collections import Counter as Tally
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -41,6 +42,7 @@ from driveflow.entrypoints.worker.handlers import HANDLERS, Handlers
 from driveflow.entrypoints.worker.listener import listen
 from driveflow.entrypoints.worker.outside import OutsideHandlers, OutsideLoop
 from driveflow.entrypoints.worker.outside_handlers import outside_handlers
+from driveflow.entrypoints.worker.savepoints import Savepoints
 from driveflow.entrypoints.worker.schedule import keep_schedule
 
 BATCH_BUDGET_S = 1.0
@@ -226,10 +228,11 @@ class Worker:
         """Handle a batch's events and mark them; `in_hand` holds the one that is being handled."""
         ends = time.monotonic() + BATCH_BUDGET_S
         actor = system_actor(org_id)
+        savepoints = Savepoints(session)
         for event in batch.claimed.events:
             in_hand[:] = [event]
             try:
-                await self._handle(session, actor, event, now=now)
+                await self._handle(session, savepoints, actor, event, now=now)
                 batch.handled.append(event)
             except Exception as error:
                 if connection.is_closed() or not session.is_active or not connection.is_in_transaction():
@@ -246,16 +249,17 @@ class Worker:
                     dead=failure.dead_at is not None,
                 )
             in_hand.clear()
-            # The next event must read rows afresh: others may have changed them before they were locked.
-            session.expunge_all()
             if time.monotonic() >= ends:
                 batch.full = True
                 break
+        await savepoints.close()
         await outbox_queue.mark_processed(connection, org_id, batch.handled, now=now)
         await outbox_queue.mark_failed(connection, org_id, batch.failures)
 
-    async def _handle(self, session: AsyncSession, actor: Actor, event: Event, *, now: datetime) -> None:
-        async with asyncio.timeout(HANDLER_TIMEOUT_S), session.begin_nested():
+    async def _handle(
+        self, session: AsyncSession, savepoints: Savepoints, actor: Actor, event: Event, *, now: datetime
+    ) -> None:
+        async with asyncio.timeout(HANDLER_TIMEOUT_S), savepoints.step():
             for handler in self._handlers[event.topic]:
                 await handler(session, actor, event, now=now)
 
@@ -310,8 +314,8 @@ async def run_worker_once(settings: Settings, database_url: str) -> None:
 def _count(batch: Batch) -> None:
     for topic, number in batch.claimed.acknowledged.items():
         EVENTS.labels(topic.value, "handled").inc(number)
-    for event in batch.handled:
-        EVENTS.labels(event.topic.value, "handled").inc()
+    for topic, number in Tally(event.topic for event in batch.handled).items():
+        EVENTS.labels(topic.value, "handled").inc(number)
     for failure in batch.failures:
         outcome = "failed" if failure.dead_at is None else "dead"
         EVENTS.labels(failure.event.topic.value, outcome).inc()
