@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench soak clean lock
+.PHONY: help setup demo test check bench bench-growth soak clean lock
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready ## install DriveFlow into .venv
 
@@ -42,6 +42,9 @@ check: $(VENV)/.ready-dev ## lint, types, architecture, migrations, tests with c
 
 bench: $(VENV)/.ready-dev ## race against the seed's own stack and bare SQL; writes docs/benchmarks.md
 	@$(BIN)/python bench/run.py
+
+bench-growth: $(VENV)/.ready-dev ## are slots and bookings as fast with 10,000 schools and 5 million bookings; 6 GB, 30 minutes
+	@$(BIN)/python bench/growth.py
 
 soak: $(VENV)/.ready-dev ## the large sizes of the race, crash and generated tests (hours)
 	@DRIVEFLOW_TEST_PROFILE=soak $(BIN)/python -m pytest -n auto --dist worksteal -m "race or crash or fuzz"

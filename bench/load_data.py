@@ -72,13 +72,13 @@ def prepare_driveflow(server: Server) -> str:
     return url
 
 
-def keys_sql(orgs: int) -> str:
-    """Return the statement that gives each of the first schools the bench's owner key."""
+def keys_sql(orgs: int, stride: int = 1) -> str:
+    """Return the statement that gives schools the bench's owner key: `orgs` of them, every `stride`-th."""
     from driveflow.orgs.api_keys import hash_of  # noqa: PLC0415 - only where it is used
 
     rows = ", ".join(
         f"('{org_id}', '{org_id}', 'bench', '\\x{hash_of(ids.api_key(org_id)).hex()}', 'owner', '....')"
-        for org_id in (ids.org(number) for number in range(orgs))
+        for org_id in (ids.org(number * stride) for number in range(orgs))
     )
     return f"INSERT INTO api_keys (org_id, id, name, key_hash, role, hint) VALUES {rows}"
 

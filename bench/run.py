@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # run as a script, this file's neighbours are no package yet
 
 from bench import check, outbox, postgres, sides  # noqa: E402 - after the path is set
+from bench.growth_page import kept_section  # noqa: E402 - as above
 from bench.load_data import (  # noqa: E402 - as above
     BENCH,
     WORK,
@@ -73,7 +74,9 @@ def main() -> int:
     for verdict in verdicts(results):
         print(verdict.line)
     if options.write:
-        PAGE.write_text(text)
+        # Growth has a run of its own, which takes long.
+        kept = kept_section(PAGE.read_text()) if PAGE.exists() else []
+        PAGE.write_text(text + "\n".join(kept) + "\n" if kept else text)
         print(f"Wrote {PAGE.relative_to(ROOT)}.")
     return 0
 

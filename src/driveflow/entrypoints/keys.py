@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
-
 from driveflow.core.actor import Actor, Role
 from driveflow.core.clock import utc_now
 from driveflow.entrypoints.runtime import Addresses
 from driveflow.orgs import api_keys, service
-from driveflow.orgs.members import ensure_user
-from driveflow.orgs.models import Org, UserOrg
+from driveflow.orgs.members import ensure_user, first_with_role
+from driveflow.orgs.models import Org
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +74,7 @@ async def make_key(
     try:
         async with database.session(None) as session:
             org = await service.find_by_slug(session, slug)
-            user_id = await session.scalar(
-                select(UserOrg.user_id)
-                .where(UserOrg.org_id == org.id, UserOrg.role == role)
-                .order_by(UserOrg.created_at, UserOrg.id)
-                .limit(1)
-            )
+            user_id = await first_with_role(session, org.id, Role(role))
         async with database.session(org.id) as session:
             made = await api_keys.create_key(
                 session,

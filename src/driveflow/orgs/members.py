@@ -155,6 +155,17 @@ async def memberships_of(session: AsyncSession, user_id: UUID) -> list[tuple[Org
     return [(org, role) for org, role in rows]
 
 
+async def first_with_role(session: AsyncSession, org_id: UUID, role: Role) -> UUID | None:
+    """Return the user who has been a school's member of a role for longest, or None."""
+    found: UUID | None = await session.scalar(
+        select(UserOrg.user_id)
+        .where(UserOrg.org_id == org_id, UserOrg.role == role)
+        .order_by(UserOrg.created_at, UserOrg.id)
+        .limit(1)
+    )
+    return found
+
+
 def _already_member() -> ConflictError:
     return ConflictError("This person already has this role in the school.", code="already_member")
 

@@ -11,14 +11,13 @@ from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from driveflow.core.actor import Actor, Permission, Role, Scope, require, scope_of
-from driveflow.core.audit import Action, apply_changes, record
-from driveflow.core.contacts import search_text
-from driveflow.core.db import check_version, get_or_404
+from driveflow.core.audit import Action, record
+from driveflow.core.db import get_or_404
 from driveflow.core.errors import NotFoundError
 from driveflow.core.paging import Page, PageRequest, fetch_page
 from driveflow.people import repository
 from driveflow.people.models import Guardian
-from driveflow.people.person import checked_person
+from driveflow.people.person import add_person, change_person
 
 
 async def list_guardians(
@@ -43,13 +42,7 @@ async def create_guardian(
 ) -> Guardian:
     """Add a guardian who is not yet linked to a student. Raises InvalidInputError naming the wrong field."""
     require(actor, Permission.GUARDIANS_MANAGE)
-    checked = await checked_person(session, actor.org_id, values, now=now)
-    row = Guardian(org_id=actor.org_id, created_at=now, updated_at=now, **checked)
-    row.search_text = search_text(row.full_name, row.email, row.phone)
-    session.add(row)
-    await session.flush()
-    record(session, actor, Action.GUARDIAN_CREATED, "Guardian", row.id, now=now, after=checked)
-    return row
+    return await add_person(session, actor, Guardian, values, Action.GUARDIAN_CREATED, now=now)
 
 
 async def update_guardian(
@@ -66,18 +59,9 @@ async def update_guardian(
     Raises ConflictError `stale_version`, InvalidInputError naming the wrong field.
     """
     require(actor, Permission.GUARDIANS_MANAGE)
-    row = await get_or_404(session, Guardian, actor.org_id, guardian_id, lock=True)
-    check_version(row.version, version)
-    before, after = apply_changes(row, await checked_person(session, actor.org_id, changes, now=now))
-    if after:
-        row.version += 1
-        row.updated_at = now
-        row.search_text = search_text(row.full_name, row.email, row.phone)
-        record(
-            session, actor, Action.GUARDIAN_UPDATED, "Guardian", row.id, now=now, before=before, after=after
-        )
-        await session.flush()
-    return row
+    return await change_person(
+        session, actor, Guardian, guardian_id, changes, Action.GUARDIAN_UPDATED, version=version, now=now
+    )
 
 
 async def delete_guardian(session: AsyncSession, actor: Actor, guardian_id: UUID, *, now: datetime) -> None:

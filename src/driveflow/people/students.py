@@ -7,14 +7,13 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from driveflow.core.actor import Actor, Permission, Scope, require, scope_of
-from driveflow.core.audit import Action, apply_changes, record
-from driveflow.core.contacts import search_text
-from driveflow.core.db import check_version, constraint_as, get_or_404
+from driveflow.core.audit import Action, record
+from driveflow.core.db import constraint_as, get_or_404
 from driveflow.core.errors import ConflictError
 from driveflow.core.paging import Page, PageRequest, fetch_page
 from driveflow.people import repository
 from driveflow.people.models import Student
-from driveflow.people.person import checked_person
+from driveflow.people.person import add_person, change_person
 
 
 async def list_students(
@@ -31,13 +30,7 @@ async def create_student(
 ) -> Student:
     """Add a student with the given fields. Raises InvalidInputError naming the wrong field."""
     require(actor, Permission.STUDENTS_MANAGE)
-    checked = await checked_person(session, actor.org_id, values, now=now)
-    row = Student(org_id=actor.org_id, created_at=now, updated_at=now, **checked)
-    row.search_text = search_text(row.full_name, row.email, row.phone)
-    session.add(row)
-    await session.flush()
-    record(session, actor, Action.STUDENT_CREATED, "Student", row.id, now=now, after=checked)
-    return row
+    return await add_person(session, actor, Student, values, Action.STUDENT_CREATED, now=now)
 
 
 async def update_student(
@@ -54,16 +47,9 @@ async def update_student(
     Raises ConflictError `stale_version`, InvalidInputError naming the wrong field.
     """
     require(actor, Permission.STUDENTS_MANAGE)
-    row = await get_or_404(session, Student, actor.org_id, student_id, lock=True)
-    check_version(row.version, version)
-    before, after = apply_changes(row, await checked_person(session, actor.org_id, changes, now=now))
-    if after:
-        row.version += 1
-        row.updated_at = now
-        row.search_text = search_text(row.full_name, row.email, row.phone)
-        record(session, actor, Action.STUDENT_UPDATED, "Student", row.id, now=now, before=before, after=after)
-        await session.flush()
-    return row
+    return await change_person(
+        session, actor, Student, student_id, changes, Action.STUDENT_UPDATED, version=version, now=now
+    )
 
 
 async def delete_student(session: AsyncSession, actor: Actor, student_id: UUID, *, now: datetime) -> None:
