@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.contest import CROWD, Contest, deadlocks, open_contest
+from support.contest import CROWD, Contest, deadlocks, open_contest, warm_up
 from support.databases import Cluster, wait_for
 from support.figures import note_figure
 from support.live_server import live_server
@@ -18,7 +18,9 @@ def whole_contest(cluster: Cluster) -> Iterator[Contest]:
     """A school with all the students; its races must meet no deadlock."""
     with cluster.clone() as url:
         with live_server(url) as server:
-            yield wait_for(open_contest(url, server.base_url, CROWD))
+            made = wait_for(open_contest(url, server.base_url, CROWD))
+            wait_for(warm_up(made))
+            yield made
         assert wait_for(deadlocks(url)) == 0
 
 

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from time import perf_counter
 from typing import Any
 from uuid import UUID
 
@@ -80,14 +79,12 @@ class Contest:
             yield owner, racers
 
     async def race(self, requests: Sequence[Awaitable[httpx.Response]]) -> list[Answer]:
-        """Send all requests at once and return the answers in the same order."""
-
-        async def timed(request: Awaitable[httpx.Response]) -> Answer:
-            began = perf_counter()
-            response = await request
-            return Answer(response.status_code, response.json(), perf_counter() - began)
-
-        answers = await asyncio.gather(*map(timed, requests))
+        """Send all requests at once and return the answers in the same order, timed from their sending."""
+        responses = await asyncio.gather(*requests)
+        answers = [
+            Answer(response.status_code, response.json(), response.elapsed.total_seconds())
+            for response in responses
+        ]
         self.latencies_s += [answer.seconds for answer in answers]
         return answers
 
@@ -126,6 +123,18 @@ async def open_contest(database_url: str, base_url: str, number: int) -> Contest
             )
     finally:
         await database.dispose()
+
+
+async def warm_up(contest: Contest) -> None:
+    """Let all race once for nothing: the server opens its connections and prepares its statements."""
+    async with contest.of(len(contest.racers)).clients() as (_, racers):
+        start_at = contest.next_start()
+        await asyncio.gather(
+            *(
+                client.request("POST", "/bookings", json=contest.ready(racer).booking(start_at))
+                for client, racer in zip(racers, contest.racers, strict=True)
+            )
+        )
 
 
 def statuses(answers: Sequence[Answer]) -> Counter[int]:
