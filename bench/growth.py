@@ -66,6 +66,8 @@ def main() -> int:
         "--no-write", dest="write", action="store_false", help="leave docs/benchmarks.md alone"
     )
     options = parser.parse_args()
+    if options.bookings < 1 or options.bookings % (MANY_SCHOOLS * BOOKINGS_A_DAY):
+        parser.error(f"whole days only: a multiple of {MANY_SCHOOLS * BOOKINGS_A_DAY:,}")
     WORK.mkdir(exist_ok=True)
     try:
         with postgres.running(WORK) as server:
