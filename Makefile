@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
+PYTEST := $(BIN)/python -m pytest
+PARALLEL := -n auto --dist worksteal
 # Tests and benches start many processes: without bytecode each would compile the whole program.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -30,8 +32,9 @@ $(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.lock
 demo: $(VENV)/.ready ## run everything with a lively demo school on http://localhost:8000
 	@exec $(BIN)/driveflow demo --port $(PORT)
 
-test: $(VENV)/.ready-dev ## run all tests, in parallel
-	@$(BIN)/python -m pytest -n auto --dist worksteal
+test: $(VENV)/.ready-dev ## run all tests, in parallel; then the races, which are timed, alone
+	@$(PYTEST) $(PARALLEL) -m "not race"
+	@$(PYTEST) -m race
 
 check: $(VENV)/.ready-dev ## lint, types, architecture, migrations, tests with coverage
 	@$(BIN)/ruff check .
@@ -39,8 +42,9 @@ check: $(VENV)/.ready-dev ## lint, types, architecture, migrations, tests with c
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python scripts/check_migrations.py
-	@$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=
+	@$(PYTEST) $(PARALLEL) -m "not race" --cov --cov-report=
 	@$(BIN)/python scripts/check_coverage.py
+	@$(PYTEST) -m race
 
 bench: $(VENV)/.ready-dev ## race against the seed's own stack and bare SQL; writes docs/benchmarks.md
 	@$(BIN)/python bench/run.py
@@ -49,7 +53,8 @@ bench-growth: $(VENV)/.ready-dev ## are slots and bookings as fast with 10,000 s
 	@$(BIN)/python bench/growth.py
 
 soak: $(VENV)/.ready-dev ## the large sizes of the race, crash and generated tests (hours)
-	@DRIVEFLOW_TEST_PROFILE=soak $(BIN)/python -m pytest -n auto --dist worksteal -m "race or crash or fuzz"
+	@DRIVEFLOW_TEST_PROFILE=soak $(PYTEST) $(PARALLEL) -m "crash or fuzz"
+	@DRIVEFLOW_TEST_PROFILE=soak $(PYTEST) -m race
 
 lock: $(VENV)/.ready-dev ## renew the hashed requirements
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
