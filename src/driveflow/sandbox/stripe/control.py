@@ -15,10 +15,10 @@ from driveflow.sandbox.stripe import faults, timers
 from driveflow.sandbox.stripe.call import CLOCK_OFFSET, Call
 from driveflow.sandbox.stripe.errors import StripeError
 from driveflow.sandbox.stripe.expansion import present
+from driveflow.sandbox.stripe.page import base_url_of, sandbox_of
 from driveflow.sandbox.stripe.pay_pages import finish_authentication
 from driveflow.sandbox.stripe.registry import TIMER_ACTIONS
 from driveflow.sandbox.stripe.resources import accounts, balance_transactions, disputes, refunds
-from driveflow.sandbox.stripe.sandbox import Sandbox
 from driveflow.sandbox.stripe.store import Record
 from driveflow.sandbox.stripe.totals import totals
 
@@ -38,11 +38,6 @@ def control_routes() -> list[Route]:
         Route("/deliveries/redeliver", redeliver, methods=["POST"]),
         Route("/{kind}/{id}/{act}", act, methods=["POST"]),
     ]
-
-
-def _sandbox(request: Request) -> Sandbox:
-    sandbox: Sandbox = request.app.state.sandbox
-    return sandbox
 
 
 async def _json(request: Request) -> dict[str, Any]:
@@ -66,22 +61,22 @@ async def add_fault(request: Request) -> Response:
         area, subject = "delivery", given.pop("event", "")
     else:
         return _refused(f"There is no fault {kind!r}.")
-    with _sandbox(request).store.transaction():
-        faults.add(_sandbox(request).store, area, subject, {"kind": kind, **given}, times)
+    with sandbox_of(request).store.transaction():
+        faults.add(sandbox_of(request).store, area, subject, {"kind": kind, **given}, times)
     return JSONResponse({"area": area, "subject": subject, "kind": kind, "times": times})
 
 
 async def clear_faults(request: Request) -> Response:
     """Forget all faults."""
-    with _sandbox(request).store.transaction():
-        faults.clear(_sandbox(request).store)
+    with sandbox_of(request).store.transaction():
+        faults.clear(sandbox_of(request).store)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 async def move_clock(request: Request) -> Response:
     """Move the sandbox's time ahead (`advance_s`), and do what has become due by it."""
     given = await _json(request)
-    sandbox = _sandbox(request)
+    sandbox = sandbox_of(request)
     with sandbox.store.transaction():
         sandbox.store.count(CLOCK_OFFSET, int(given["advance_s"]))
     with sandbox.act() as call:
@@ -90,13 +85,13 @@ async def move_clock(request: Request) -> Response:
 
 async def show_totals(request: Request) -> Response:
     """Show balances, the sums behind them and how many of each object there are."""
-    with _sandbox(request).act() as call:
+    with sandbox_of(request).act() as call:
         return JSONResponse(totals(call))
 
 
 async def show_deliveries(request: Request) -> Response:
     """Show every delivery of an event: how often it was tried and what came of it."""
-    rows = _sandbox(request).store.connection.execute(
+    rows = sandbox_of(request).store.connection.execute(
         "SELECT d.event_id, json_extract(o.body, '$.type'), d.endpoint, d.attempts, d.outcome"
         " FROM deliveries d JOIN objects o ON o.id = d.event_id ORDER BY d.id"
     )
@@ -107,8 +102,8 @@ async def show_deliveries(request: Request) -> Response:
 async def redeliver(request: Request) -> Response:
     """Deliver events again (`event` for one, all otherwise), whatever came of the first time."""
     event_id = (await _json(request)).get("event")
-    with _sandbox(request).store.transaction():
-        changed = _sandbox(request).store.connection.execute(
+    with sandbox_of(request).store.transaction():
+        changed = sandbox_of(request).store.connection.execute(
             "UPDATE deliveries SET outcome = NULL, attempts = 0, due = 0 WHERE ?1 IS NULL OR event_id = ?1",
             (event_id,),
         )
@@ -124,7 +119,7 @@ async def act(request: Request) -> Response:
         return _refused(f"There is no act {kind}/{name}.")
     stored_kind = kind.removesuffix("s")
     try:
-        with _sandbox(request).act(str(request.base_url).rstrip("/")) as call:
+        with sandbox_of(request).act(base_url_of(request).removesuffix("/_control")) as call:
             record = call.store.find(stored_kind, object_id)
             if record is None:
                 raise _BadRequestError(f"There is no {stored_kind} {object_id}.")  # noqa: TRY301 - rolls back
