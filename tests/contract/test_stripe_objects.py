@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 import stripe
 
 from support.stripe_contract import assert_error_valid, assert_object_valid, needs_contract
-from support.stripe_sandbox import SECRET_KEY, StripeSandbox, stripe_sandbox
+from support.stripe_sandbox import SECRET_KEY, StripeSandbox, loopback_client, stripe_sandbox
 
 pytestmark = needs_contract
 
@@ -33,9 +32,8 @@ class Raw:
     """The API without the library, which would hide what was answered."""
 
     def __init__(self, base_url: str) -> None:
-        self._http = httpx.Client(
-            base_url=base_url, headers={"Authorization": f"Bearer {SECRET_KEY}"}, trust_env=False
-        )
+        self._http = loopback_client(base_url)
+        self._http.headers["Authorization"] = f"Bearer {SECRET_KEY}"
 
     def get(self, path: str, account: str | None = None, **query: Any) -> dict[str, Any]:
         answer = self._http.get(

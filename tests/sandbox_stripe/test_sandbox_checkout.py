@@ -2,7 +2,6 @@
 
 import time
 
-import httpx
 import pytest
 import stripe
 
@@ -10,8 +9,10 @@ from support.stripe_money import CANCEL_URL, event_types, open_session, page_of
 from support.stripe_sandbox import StripeSandbox, stripe_sandbox
 
 
-def test_the_page_says_what_is_paid_and_that_no_money_moves(client: stripe.StripeClient) -> None:
-    text = httpx.get(page_of(open_session(client, customer_email="eve@example.com"))).text
+def test_the_page_says_what_is_paid_and_that_no_money_moves(
+    sandbox: StripeSandbox, client: stripe.StripeClient
+) -> None:
+    text = sandbox.browser.get(page_of(open_session(client, customer_email="eve@example.com"))).text
     assert "No money moves here" in text
     assert "$99.00" in text
     assert "Lesson" in text
@@ -56,7 +57,7 @@ def test_a_second_tab_cannot_pay_again(sandbox: StripeSandbox, client: stripe.St
     second = sandbox.pay(page)
     assert second.status_code == 409
     assert "You have paid" in second.text
-    assert "You have paid" in httpx.get(page).text
+    assert "You have paid" in sandbox.browser.get(page).text
     charges = client.v1.charges.list({"payment_intent": _intent_id(client, session), "limit": 100}).data
     assert len(charges) == 1
 
@@ -97,10 +98,10 @@ def test_a_declined_card_can_be_followed_by_a_good_one(
     ],
 )
 def test_what_is_typed_wrong_is_said(
-    client: stripe.StripeClient, number: str, expiry: str, cvc: str, text: str
+    sandbox: StripeSandbox, client: stripe.StripeClient, number: str, expiry: str, cvc: str, text: str
 ) -> None:
     page = page_of(open_session(client))
-    answer = httpx.post(page, data={"number": number, "expiry": expiry, "cvc": cvc})
+    answer = sandbox.browser.post(page, data={"number": number, "expiry": expiry, "cvc": cvc})
     assert answer.status_code == 422
     assert text in answer.text
     assert 'aria-invalid="true"' in answer.text
@@ -111,10 +112,10 @@ def test_three_d_secure_completes_the_session(sandbox: StripeSandbox, client: st
     asked = sandbox.pay(page_of(session), "4000002500003155")
     assert asked.status_code == 303
     challenge = asked.headers["location"]
-    assert "ends in 3155" in httpx.get(challenge).text
+    assert "ends in 3155" in sandbox.browser.get(challenge).text
     failed = sandbox.authenticate(challenge, "fail")
     assert failed.headers["location"] == page_of(session)
-    assert "unable to authenticate" in httpx.get(page_of(session)).text
+    assert "unable to authenticate" in sandbox.browser.get(page_of(session)).text
     again = sandbox.pay(page_of(session), "4000002760003184").headers["location"]
     assert sandbox.authenticate(again).headers["location"].startswith("https://school.example/paid")
     assert client.v1.checkout.sessions.retrieve(session.id).payment_status == "paid"
@@ -164,9 +165,9 @@ def test_the_lines_of_a_session_are_kept(client: stripe.StripeClient) -> None:
     assert [(line.description, line.quantity, line.amount_total) for line in lines] == [("Lesson", 1, 4500)]
 
 
-def test_what_a_person_typed_is_shown_as_text(client: stripe.StripeClient) -> None:
+def test_what_a_person_typed_is_shown_as_text(sandbox: StripeSandbox, client: stripe.StripeClient) -> None:
     page = page_of(open_session(client))
-    answer = httpx.post(page, data={"number": '"><script>', "expiry": "<b>", "cvc": "1"})
+    answer = sandbox.browser.post(page, data={"number": '"><script>', "expiry": "<b>", "cvc": "1"})
     assert "<script>" not in answer.text
     assert "&#34;&gt;&lt;script&gt;" in answer.text
 
@@ -178,7 +179,7 @@ def test_pages_that_do_not_exist_say_so(sandbox: StripeSandbox) -> None:
         "onboarding/acctlink_x",
         "receipts/pi_x",
     ):
-        answer = httpx.get(f"{sandbox.base_url}/{path}")
+        answer = sandbox.browser.get(f"/{path}")
         assert answer.status_code == 404
         assert "There is no such page" in answer.text
 

@@ -1,6 +1,5 @@
 """Connected accounts: their onboarding, transfers to them, and what is taken back."""
 
-import httpx
 import pytest
 import stripe
 
@@ -26,7 +25,7 @@ def test_onboarding_makes_an_account_ready(sandbox: StripeSandbox, client: strip
     assert account.requirements is not None
     assert account.requirements.currently_due
     url = link_for(client, account_id)
-    assert "Complete onboarding" in httpx.get(url).text
+    assert "Complete onboarding" in sandbox.browser.get(url).text
     answer = sandbox.onboard(url)
     assert (answer.status_code, answer.headers["location"]) == (303, BACK)
     account = client.v1.accounts.retrieve(account_id)
@@ -40,7 +39,7 @@ def test_onboarding_makes_an_account_ready(sandbox: StripeSandbox, client: strip
 def test_a_link_is_used_once(sandbox: StripeSandbox, client: stripe.StripeClient) -> None:
     url = link_for(client, open_account(sandbox, client, onboarded=False))
     sandbox.onboard(url)
-    assert httpx.get(url).headers["location"] == AGAIN
+    assert sandbox.browser.get(url).headers["location"] == AGAIN
     assert sandbox.onboard(url).headers["location"] == AGAIN
 
 

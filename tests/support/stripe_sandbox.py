@@ -4,6 +4,7 @@ Production code reaches it by its base address alone; `sandbox.client()` is the 
 Tests steer it by `sandbox.control`.
 """
 
+import ssl
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -24,11 +25,16 @@ CONNECT_WEBHOOK_SECRET = "whsec_sandbox_connect"
 VISA = "4242424242424242"
 
 
+def loopback_client(base_url: str = "") -> httpx.Client:
+    """Return a client for plain HTTP, which need not load certificates."""
+    return httpx.Client(base_url=base_url, trust_env=False, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+
 class Control:
     """What tests let happen in a sandbox."""
 
     def __init__(self, base_url: str) -> None:
-        self._http = httpx.Client(base_url=f"{base_url}/_control", trust_env=False)
+        self._http = loopback_client(f"{base_url}/_control")
 
     def close(self) -> None:
         """Close the connection."""
@@ -88,6 +94,7 @@ class StripeSandbox:
 
     base_url: str
     control: Control
+    browser: httpx.Client
     closing: ExitStack
     secret_key: str = SECRET_KEY
     webhook_secret: str = WEBHOOK_SECRET
@@ -121,15 +128,15 @@ class StripeSandbox:
     def pay(self, session_url: str, number: str = VISA, cvc: str = "123") -> httpx.Response:
         """Pay on a checkout session's page; the answer is a redirection if it went well."""
         form = {"number": number, "expiry": "12/40", "cvc": cvc, "email": "payer@example.com"}
-        return httpx.post(session_url, data=form, trust_env=False)
+        return self.browser.post(session_url, data=form)
 
     def authenticate(self, page_url: str, outcome: str = "complete") -> httpx.Response:
         """Press a button of the 3-D Secure page."""
-        return httpx.post(page_url, data={"outcome": outcome}, trust_env=False)
+        return self.browser.post(page_url, data={"outcome": outcome})
 
     def onboard(self, link_url: str) -> httpx.Response:
         """Complete the onboarding that an account link opens."""
-        return httpx.post(link_url, trust_env=False)
+        return self.browser.post(link_url)
 
 
 @contextmanager
@@ -159,4 +166,5 @@ def stripe_sandbox(
         with run_in_thread(StripeSandboxSettings(**given)) as base_url, ExitStack() as closing:
             control = Control(base_url)
             closing.callback(control.close)
-            yield StripeSandbox(base_url, control, closing)
+            browser = closing.enter_context(loopback_client(base_url))
+            yield StripeSandbox(base_url, control, browser, closing)

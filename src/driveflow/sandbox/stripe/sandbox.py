@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -51,8 +52,16 @@ class Sandbox:
                 await task
             self.store.close()
 
+    def _tls(self) -> ssl.SSLContext:
+        """Return what verifies endpoints; without HTTPS among them no authorities, as they load slowly."""
+        endpoints = (self.settings.platform, self.settings.connect)
+        if any(endpoint and endpoint.url.startswith("https:") for endpoint in endpoints):
+            return ssl.create_default_context()
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
     async def _background(self) -> None:
-        async with httpx.AsyncClient(timeout=self.settings.delivery_timeout_s, trust_env=False) as client:
+        timeout = self.settings.delivery_timeout_s
+        async with httpx.AsyncClient(timeout=timeout, trust_env=False, verify=self._tls()) as client:
             while True:
                 try:
                     with self.act():
