@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 import stripe
 
-from support.stripe_contract import assert_error_valid, assert_object_valid, needs_contract
+from support.stripe_contract import (
+    assert_error_valid,
+    assert_object_valid,
+    assert_requests_valid,
+    needs_contract,
+)
 from support.stripe_sandbox import SECRET_KEY, StripeSandbox, loopback_client, stripe_sandbox
 
 pytestmark = needs_contract
@@ -58,6 +63,10 @@ class Raw:
             if not document["has_more"]:
                 return found
             query["starting_after"] = found[-1]["id"]
+
+    def sent(self) -> list[dict[str, Any]]:
+        documents: list[dict[str, Any]] = self._http.get("/_control/requests").json()
+        return documents
 
     def close(self) -> None:
         self._http.close()
@@ -208,6 +217,12 @@ def test_what_a_connected_account_sees_looks_like_stripes(lived: tuple[Raw, str]
     document = raw.get(path, account)
     assert document.get("data", True)
     assert_object_valid(document)
+
+
+def test_what_was_sent_is_what_stripe_accepts(lived: tuple[Raw, str]) -> None:
+    requests = lived[0].sent()
+    assert len(requests) > 50
+    assert_requests_valid(requests)
 
 
 def test_the_balance_looks_like_stripes(lived: tuple[Raw, str]) -> None:

@@ -42,6 +42,7 @@ def test_a_won_dispute_brings_the_payment_back_but_not_the_fee(own_sandbox: Stri
     assert client.v1.disputes.retrieve(dispute.id).status == "won"
     assert balance(own_sandbox) == 7300
     assert event_types(client)[-2:] == ["charge.dispute.closed", "charge.dispute.funds_reinstated"]
+    assert client.v1.refunds.create({"charge": str(dispute.charge)}).amount == 10_000
 
 
 def test_a_lost_dispute_brings_nothing_back(own_sandbox: StripeSandbox) -> None:

@@ -6,7 +6,8 @@ reason where it is absent.
 
 `assert_request_valid("POST", "/v1/refunds", "amount=500&payment_intent=pi_1")` fails for anything that Stripe
 would not accept: unknown parameters at any depth, wrong types, missing ones. `assert_object_valid(document)`
-fails for an object that does not look like Stripe's, or says more than Stripe's does.
+fails for an object that does not look like Stripe's, or says more than Stripe's does. After a test with a
+sandbox, `assert_requests_valid(sandbox.control.requests())` judges all that was sent in it.
 """
 
 import gzip
@@ -166,6 +167,12 @@ def assert_request_valid(method: str, path: str, form: str) -> None:
     """Fail if Stripe would not accept a request; `form` is its body, or its query for GET."""
     problems = _problems(described(method, _template(method, path)), forms.decode(form), "")
     assert not problems, f"{method} {path}: " + "; ".join(problems)
+
+
+def assert_requests_valid(requests: list[dict[str, Any]]) -> None:
+    """Fail if Stripe would not accept one of the requests that a sandbox's control shows."""
+    for request in requests:
+        assert_request_valid(request["method"], request["path"], request["form"])
 
 
 def _problems(schema: dict[str, Any], value: Any, name: str) -> list[str]:

@@ -71,6 +71,11 @@ class Control:
         document: dict[str, Any] = self._send("GET", "/totals")
         return document
 
+    def requests(self) -> list[dict[str, Any]]:
+        """Return what clients sent: method, path, form, idempotency_key; oldest first."""
+        documents: list[dict[str, Any]] = self._send("GET", "/requests")
+        return documents
+
     def deliveries(self) -> list[dict[str, Any]]:
         """Return every delivery of an event and what came of it."""
         documents: list[dict[str, Any]] = self._send("GET", "/deliveries")

@@ -23,7 +23,7 @@ from driveflow.sandbox.stripe.call import Call, Operation
 from driveflow.sandbox.stripe.errors import StripeError, malformed, unauthorized
 from driveflow.sandbox.stripe.expansion import render
 from driveflow.sandbox.stripe.registry import OPERATIONS
-from driveflow.sandbox.stripe.sandbox import Sandbox
+from driveflow.sandbox.stripe.sandbox import ReceivedRequest, Sandbox
 from driveflow.sandbox.stripe.settings import API_VERSION
 from driveflow.sandbox.stripe.store import PLATFORM
 
@@ -74,7 +74,10 @@ class Api:
             self._check_key(request.headers.get("authorization", ""))
             faults.refuse(fault)
             operation, ids = _operation(request.method, path)
-            params = operation.shape.read(forms.decode(await _parameters(request)))
+            form = await _parameters(request)
+            key = request.headers.get("idempotency-key")
+            self._sandbox.requests.append(ReceivedRequest(request.method, path, form, key))
+            params = operation.shape.read(forms.decode(form))
             return await self._locked(request, operation, ids, params, path, request_id, fault)
         except StripeError as error:
             return _refused(error, request_id)

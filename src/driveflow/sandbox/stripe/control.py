@@ -4,6 +4,7 @@ JSON over HTTP under `/_control`; Stripe has nothing like it, so it asks for no 
 """
 
 import json
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
@@ -34,6 +35,7 @@ def control_routes() -> list[Route]:
         Route("/faults", clear_faults, methods=["DELETE"]),
         Route("/clock", move_clock, methods=["POST"]),
         Route("/totals", show_totals),
+        Route("/requests", show_requests),
         Route("/deliveries", show_deliveries),
         Route("/deliveries/redeliver", redeliver, methods=["POST"]),
         Route("/{kind}/{id}/{act}", act, methods=["POST"]),
@@ -87,6 +89,11 @@ async def show_totals(request: Request) -> Response:
     """Show balances, the sums behind them and how many of each object there are."""
     with sandbox_of(request).act() as call:
         return JSONResponse(totals(call))
+
+
+async def show_requests(request: Request) -> Response:
+    """Show the last requests of the API as they came, oldest first."""
+    return JSONResponse([asdict(received) for received in sandbox_of(request).requests])
 
 
 async def show_deliveries(request: Request) -> Response:

@@ -3,8 +3,11 @@
 import asyncio
 import contextlib
 import ssl
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Final
 
 import httpx
 import structlog
@@ -16,7 +19,18 @@ from driveflow.sandbox.stripe.registry import TIMER_ACTIONS
 from driveflow.sandbox.stripe.settings import StripeSandboxSettings
 from driveflow.sandbox.stripe.store import Store
 
+_REQUESTS_KEPT: Final = 10_000
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedRequest:
+    """What a client sent: `form` is the body, or the query of a GET, as it came."""
+
+    method: str
+    path: str
+    form: str
+    idempotency_key: str | None
 
 
 class Sandbox:
@@ -27,6 +41,7 @@ class Sandbox:
         self.store = Store(settings.database, settings.seed)
         self.deliveries = Deliveries(self.store, settings)
         self.keys_in_use: set[tuple[str, str]] = set()
+        self.requests: deque[ReceivedRequest] = deque(maxlen=_REQUESTS_KEPT)
 
     @contextmanager
     def act(self, base_url: str = "") -> Iterator[Call]:

@@ -120,6 +120,14 @@ def _move_money(call: Call, dispute: Record, amount: int, fee: int) -> None:
     call.store.save(dispute)
 
 
+def holds_money(call: Call, charge: Record) -> bool:
+    """Return whether a dispute keeps a charge's money, so that none can be refunded."""
+    return any(
+        dispute.body["status"] != "won" and not dispute.body["is_charge_refundable"]
+        for dispute in call.store.having(_KIND, "charge", charge.id)
+    )
+
+
 def decide(call: Call, dispute: Record, *, won: bool) -> None:
     """Close a dispute; a won one brings the money back, not the fee.
 
@@ -134,9 +142,6 @@ def decide(call: Call, dispute: Record, *, won: bool) -> None:
     call.store.save(dispute)
     if won and not inquiry:
         _move_money(call, dispute, dispute.body["amount"], 0)
-        charge = call.store.get("charge", dispute.body["charge"])
-        charge.body["disputed"] = False
-        call.store.save(charge)
     emit(call, "charge.dispute.closed", dispute)
     if won and not inquiry:
         emit(call, "charge.dispute.funds_reinstated", dispute)

@@ -9,7 +9,7 @@ from driveflow.sandbox.stripe.errors import invalid
 from driveflow.sandbox.stripe.events import emit
 from driveflow.sandbox.stripe.fields import PAGE, Choice, Field, Integer, Metadata, Range, Text
 from driveflow.sandbox.stripe.lists import Listing, page
-from driveflow.sandbox.stripe.resources import balance_transactions
+from driveflow.sandbox.stripe.resources import balance_transactions, disputes
 from driveflow.sandbox.stripe.store import Record
 
 _KIND: Final = "refund"
@@ -40,7 +40,7 @@ def create(call: Call) -> Record:
     """Give money of a charge back."""
     charge = _charge_of(call)
     body = charge.body
-    if body["disputed"]:
+    if disputes.holds_money(call, charge):
         raise invalid(
             f"Charge {charge.id} has been charged back; cannot issue a refund.", code="charge_disputed"
         )
