@@ -156,7 +156,8 @@ def stripe_sandbox(
     """Serve a sandbox on a free loopback port until the end of the block.
 
     Events are delivered to the addresses given; without one they are only kept. `settings` are those of
-    `StripeSandboxSettings`. Ids repeat from run to run.
+    `StripeSandboxSettings`; a `seed` makes ids repeat, which a database that tests share would take for one
+    event.
     """
     with tempfile.TemporaryDirectory(prefix="driveflow-stripe-") as folder:
         given: dict[str, Any] = {
@@ -164,8 +165,7 @@ def stripe_sandbox(
             "clock": clock,
             "platform": Endpoint(webhook_url, WEBHOOK_SECRET) if webhook_url else None,
             "connect": Endpoint(connect_webhook_url, CONNECT_WEBHOOK_SECRET) if connect_webhook_url else None,
-            "poll_s": 0.01,
-            "seed": 1,
+            "poll_s": 0.05,
             **settings,
         }
         with run_in_thread(StripeSandboxSettings(**given)) as base_url, ExitStack() as closing:

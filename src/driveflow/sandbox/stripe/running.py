@@ -16,13 +16,23 @@ _START_TIMEOUT_S = 20.0
 _POLL_S = 0.005
 
 
+def _listen(port: int) -> socket.socket:
+    # asyncio sends small packets at once (TCP_NODELAY) only where the socket names its protocol; otherwise
+    # each answer's body waits 40 ms for the client to acknowledge its head.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen()
+    return listener
+
+
 @contextmanager
 def run_in_thread(settings: StripeSandboxSettings, *, port: int = 0) -> Iterator[str]:
     """Serve a sandbox until the end of the block; give its base address.
 
     Raises RuntimeError if it does not start.
     """
-    listener = socket.create_server(("127.0.0.1", port))
+    listener = _listen(port)
     config = uvicorn.Config(
         create_stripe_sandbox(settings),
         access_log=False,

@@ -41,6 +41,7 @@ class Sandbox:
         self.store = Store(settings.database, settings.seed)
         self.deliveries = Deliveries(self.store, settings)
         self.keys_in_use: set[tuple[str, str]] = set()
+        self._woken = asyncio.Event()
         self.requests: deque[ReceivedRequest] = deque(maxlen=_REQUESTS_KEPT)
 
     @contextmanager
@@ -50,6 +51,7 @@ class Sandbox:
             call = self.call(base_url)
             timers.run_due(call, TIMER_ACTIONS)
             yield call
+        self._woken.set()
 
     def call(self, base_url: str) -> Call:
         """Return a call of the sandbox itself, at its present time."""
@@ -78,12 +80,15 @@ class Sandbox:
         timeout = self.settings.delivery_timeout_s
         async with httpx.AsyncClient(timeout=timeout, trust_env=False, verify=self._tls()) as client:
             while True:
+                self._woken.clear()
                 try:
-                    with self.act():
-                        pass
+                    if timers.any_due(self.call("")):
+                        with self.act():
+                            pass
                     tried = await self.deliveries.deliver_due(client)
                 except Exception:  # noqa: BLE001 - a failed round must not end deliveries for good
                     _log.exception("stripe_sandbox.background_failed")
                     tried = 0
                 if not tried:
-                    await asyncio.sleep(self.settings.poll_s)
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._woken.wait(), self.settings.poll_s)

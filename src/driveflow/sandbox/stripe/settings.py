@@ -26,7 +26,8 @@ class StripeSandboxSettings:
 
     `connected_reserves` lets a connected account's balance go below zero by a reversal, as Stripe does for
     platforms with reserves; otherwise such a reversal is refused. `retry_delays_s` are the waits between the
-    tries of one delivery; a try after the last is not made. `seed` makes ids repeatable.
+    tries of one delivery; a try after the last is not made. `seed` makes ids repeatable. `poll_s`
+    is how late a retry or a timer may be; what a request causes begins at once.
     """
 
     database: Path

@@ -127,12 +127,11 @@ class Store:
 
     def count(self, name: str, by: int = 1) -> int:
         """Add to a counter and return its value."""
-        row = self.connection.execute(
-            "INSERT INTO counters VALUES (?, ?)"
-            " ON CONFLICT (name) DO UPDATE SET value = value + ? RETURNING value",
+        self.connection.execute(
+            "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + ?",
             (name, by, by),
-        ).fetchone()
-        return int(row[0])
+        )
+        return self.counter(name)
 
     def counter(self, name: str) -> int:
         """Return a counter's value."""

@@ -19,6 +19,12 @@ def set_timer(call: Call, name: str, object_id: str, due: int) -> None:
     )
 
 
+def any_due(call: Call) -> bool:
+    """Return whether anything's time has come."""
+    row = call.store.connection.execute("SELECT 1 FROM timers WHERE due <= ? LIMIT 1", (call.now,))
+    return row.fetchone() is not None
+
+
 def run_due(call: Call, actions: Mapping[str, Action]) -> None:
     """Do everything whose time has come, in order."""
     while True:
