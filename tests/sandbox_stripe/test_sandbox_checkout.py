@@ -1,6 +1,7 @@
 """Checkout sessions and the page on which they are paid."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import stripe
@@ -60,6 +61,15 @@ def test_a_second_tab_cannot_pay_again(sandbox: StripeSandbox, client: stripe.St
     assert "You have paid" in sandbox.browser.get(page).text
     charges = client.v1.charges.list({"payment_intent": _intent_id(client, session), "limit": 100}).data
     assert len(charges) == 1
+
+
+def test_many_submissions_at_once_pay_once(sandbox: StripeSandbox, client: stripe.StripeClient) -> None:
+    session = open_session(client)
+    page = page_of(session)
+    with ThreadPoolExecutor(8) as pool:
+        statuses = sorted(answer.status_code for answer in pool.map(lambda _: sandbox.pay(page), range(16)))
+    assert statuses == [303] + [409] * 15
+    assert len(client.v1.charges.list({"payment_intent": _intent_id(client, session)}).data) == 1
 
 
 def _intent_id(client: stripe.StripeClient, session: stripe.checkout.Session) -> str:

@@ -190,3 +190,7 @@ def test_reserves_let_an_account_owe() -> None:
         sandbox.control.act("accounts", str(transfer.destination), "pay-out")
         client.v1.transfers.reversals.create(transfer.id)
         assert sandbox.control.totals()["accounts"][transfer.destination]["aud"]["balance"] == -8000
+        movements = client.v1.balance_transactions.list(
+            {"expand": ["data.source"]}, {"stripe_account": str(transfer.destination)}
+        )
+        assert [movement.type for movement in movements.data] == ["payment_refund", "payout", "payment"]

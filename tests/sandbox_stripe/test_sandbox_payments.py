@@ -52,6 +52,12 @@ def test_a_bad_card_is_declined_and_the_intent_waits_for_another(
     assert paid.status == "succeeded"
 
 
+def test_an_intent_with_a_method_waits_to_be_confirmed(client: stripe.StripeClient) -> None:
+    intent = pay(client, confirm=False)
+    assert (intent.status, intent.latest_charge) == ("requires_confirmation", None)
+    assert client.v1.payment_intents.confirm(intent.id).status == "succeeded"
+
+
 def test_three_d_secure_asks_the_card_holder(sandbox: StripeSandbox, client: stripe.StripeClient) -> None:
     intent = pay(client, "pm_card_authenticationRequired", return_url=RETURN_URL)
     assert intent.status == "requires_action"

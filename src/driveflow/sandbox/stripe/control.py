@@ -180,7 +180,7 @@ def _pay_out(call: Call, account: Record, given: dict[str, Any]) -> None:
     currency = given.get("currency", account.body["default_currency"])
     held = sum(balance_transactions.sums(call, account.id).get(currency, (0, 0)))
     amount = given.get("amount", held)
-    balance_transactions.book(call, "payout", call.store.new_id("po_"), -amount, currency, account=account.id)
+    balance_transactions.book(call, "payout", None, -amount, currency, account=account.id)
 
 
 _ACTS = {

@@ -28,7 +28,7 @@ def card_fee(settings: StripeSandboxSettings, amount: int) -> int:
 def book(
     call: Call,
     kind: str,
-    source: str,
+    source: str | None,
     amount: int,
     currency: str,
     *,
@@ -39,7 +39,7 @@ def book(
     description: str | None = None,
     category: str | None = None,
 ) -> Record:
-    """Write down a movement; a negative amount leaves the account."""
+    """Write down a movement; a negative amount leaves the account, without a source to its bank."""
     details = [
         {
             "amount": fee,
