@@ -55,6 +55,7 @@ class HotPath:
     def __init__(self, method: str, prefix: str, path: str, endpoint: Handler) -> None:
         self.method = method
         self.path = path
+        self.endpoint = endpoint
         self.handler = safely(endpoint)
         self.pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", prefix + path))
 
