@@ -60,16 +60,15 @@ async def app(fresh_database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 def statements(org: UUID, instructor: UUID, student: UUID, service: UUID) -> dict[str, tuple[str, list[Any]]]:
     days: list[date] = [SINCE.date(), UNTIL.date()]
-    listing = sql.LIST.format(conditions="AND b.start_at >= $2 AND b.start_at < $3", limit=1000)
+    listing = sql.LIST.format(conditions="AND b.start_at >= $3 AND b.start_at < $4")
     return {
         "slot search": (sql.SEARCH, [org, service, None, SINCE, UNTIL, *days, None]),
         "booking": (sql.SITUATION, [org, instructor, student, service, SINCE, UNTIL, *days, org]),
-        "week list": (listing, [org, SINCE, UNTIL]),
-        "names": (sql.NAMES, [org, [str(student)], [str(instructor)], [str(service)]]),
+        "week list": (listing, [org, 1001, SINCE, UNTIL]),
     }
 
 
-@pytest.mark.parametrize("name", ["slot search", "booking", "week list", "names"])
+@pytest.mark.parametrize("name", ["slot search", "booking", "week list"])
 async def test_a_hot_statement_finds_its_rows_by_the_school(app: asyncpg.Connection, name: str) -> None:
     ids = await app.fetchrow(
         "SELECT md5('o1')::uuid AS a, md5('1i1')::uuid AS b, md5('1s1')::uuid AS c, md5('v1')::uuid AS d"

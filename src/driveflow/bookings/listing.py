@@ -1,4 +1,4 @@
-"""Lists of bookings: one statement for the rows, one for the names."""
+"""Lists of bookings: one statement for rows and names."""
 
 import base64
 import binascii
@@ -29,38 +29,44 @@ class BookingQuery:
     cursor: str | None = None
 
 
-class BookingSummary(msgspec.Struct):
-    """A booking as a list shows it: ids and UTC times as text, names of today."""
+@dataclass(frozen=True, slots=True)
+class BookingPage:
+    """A page of a list by columns, one entry a booking in each; `next_cursor` is None on the last page.
 
-    id: str
-    start_at: str
-    end_at: str
-    status: str
-    student_id: str
-    student_name: str
-    instructor_id: str
-    instructor_name: str
-    service_id: str
-    service_name: str
-    currency: str
-    price_cents: int
-    fee_cents: int | None
-    pickup_address: str | None
-    hold_expires_at: datetime | None
-    series_id: str | None
-    version: int
+    Starts and ends are epoch minutes. Ids, statuses, currencies and versions are texts of letters, digits and
+    dashes; fees, addresses, holds and series are JSON, as are the names of today, which go by id.
+    """
 
-
-class BookingPage(msgspec.Struct):
-    """A page of a list; `next_cursor` is null on the last."""
-
-    items: list[BookingSummary]
+    starts: list[int]
+    ends: list[int]
+    prices: list[int]
+    ids: list[str]
+    statuses: list[str]
+    student_ids: list[str]
+    instructor_ids: list[str]
+    service_ids: list[str]
+    currencies: list[str]
+    fees: list[str]
+    pickup_addresses: list[str]
+    holds: list[str]
+    series: list[str]
+    versions: list[str]
+    students: dict[str, str]
+    instructors: dict[str, str]
+    services: dict[str, str]
     next_cursor: str | None
 
 
 async def list_bookings(connection: asyncpg.Connection, actor: Actor, query: BookingQuery) -> BookingPage:
     """Return bookings by start; instructors, students and guardians get their own only."""
-    parameters: list[object] = [actor.org_id]
+    parameters: list[object] = [actor.org_id, query.limit + 1]
+    statement = sql.LIST.format(conditions=_conditions(actor, query, parameters))
+    (row,) = await connection.fetch(statement, *parameters)
+    return _page(row, query.limit)
+
+
+def _conditions(actor: Actor, query: BookingQuery, parameters: list[object]) -> str:
+    """Return the conditions of the query, and add their parameters to those that are there."""
     conditions: list[str] = []
 
     def add(condition: str, value: object) -> None:
@@ -87,64 +93,57 @@ async def list_bookings(connection: asyncpg.Connection, actor: Actor, query: Boo
         add("b.start_at >= {}", start_at)
         parameters.append(booking_id)
         conditions.append(f"AND (b.start_at > ${len(parameters) - 1} OR b.id > ${len(parameters)})")
-    statement = sql.LIST.format(conditions=" ".join(conditions), limit=query.limit + 1)
-    rows = await connection.fetch(statement, *parameters)
-    more = len(rows) > query.limit
-    rows = rows[: query.limit]
-    names = await _names(connection, actor.org_id, rows)
-    text = clock.epoch_min_text
-    items = [
-        BookingSummary(
-            booking_id,
-            text(start_min),
-            text(end_min),
-            status,
-            student_id,
-            names[student_id],
-            instructor_id,
-            names[instructor_id],
-            service_id,
-            names[service_id],
-            currency,
-            price_cents,
-            fee_cents,
-            pickup_address,
-            hold_expires_at,
-            series_id,
-            version,
-        )
-        for (
-            booking_id,
-            start_min,
-            end_min,
-            status,
-            student_id,
-            instructor_id,
-            service_id,
-            currency,
-            price_cents,
-            fee_cents,
-            pickup_address,
-            hold_expires_at,
-            series_id,
-            version,
-        ) in rows
-    ]
-    return BookingPage(items, _encode(items[-1]) if more else None)
+    return " ".join(conditions)
 
 
-_STUDENT, _INSTRUCTOR, _SERVICE = 4, 5, 6
+def _page(row: asyncpg.Record, limit: int) -> BookingPage:
+    starts, ends, prices = ((column or [])[:limit] for column in row[:3])
+    ids, statuses, students, instructors, services, currencies, fees, addresses, holds, series, versions = (
+        row[3:14]
+    )
+    student_names, instructor_names, service_names = (_json_by_id(names) for names in row[14:])
+    shown_ids = _split(ids, limit)
+    more = ids is not None and ids.count(",") >= limit
+    return BookingPage(
+        starts=starts,
+        ends=ends,
+        prices=prices,
+        ids=shown_ids,
+        statuses=_split(statuses, limit),
+        student_ids=_split(students, limit),
+        instructor_ids=_split(instructors, limit),
+        service_ids=_split(services, limit),
+        currencies=_split(currencies, limit),
+        fees=_split(fees, limit),
+        pickup_addresses=[_decoded(address) for address in _RAW_LIST.decode(addresses or "[]")][:limit],
+        holds=[hold.replace("+00:00", "Z") for hold in _split(holds, limit)],
+        series=_split(series, limit),
+        versions=_split(versions, limit),
+        students=student_names,
+        instructors=instructor_names,
+        services=service_names,
+        next_cursor=_encode(clock.epoch_min_text(starts[-1]), shown_ids[-1]) if more else None,
+    )
 
 
-async def _names(connection: asyncpg.Connection, org_id: UUID, rows: list[asyncpg.Record]) -> dict[str, str]:
-    if not rows:
-        return {}
-    ids = [list({row[column] for row in rows}) for column in (_STUDENT, _INSTRUCTOR, _SERVICE)]
-    return {row_id: name for row_id, name in await connection.fetch(sql.NAMES, org_id, *ids)}  # noqa: C416 - a Record is no pair to the type checker
+def _split(column: str | None, limit: int) -> list[str]:
+    return [] if column is None else column.split(",")[:limit]
 
 
-def _encode(last: BookingSummary) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode((last.start_at, last.id))).decode()
+def _json_by_id(names: str | None) -> dict[str, str]:
+    return {row_id: _decoded(name) for row_id, name in _RAW_DICT.decode(names or "{}").items()}
+
+
+def _decoded(raw: msgspec.Raw) -> str:
+    return bytes(raw).decode()
+
+
+_RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_RAW_DICT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def _encode(start_at: str, booking_id: str) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode((start_at, booking_id))).decode()
 
 
 def _decode(cursor: str) -> tuple[datetime, UUID]:

@@ -47,8 +47,8 @@ class Situation:
     cards: tuple[tuple[RateCardFacts, int | None], ...]
     windows: tuple[WeeklyWindow, ...]
     exceptions: tuple[DayException, ...]
-    busy: tuple[Interval, ...]
-    student_busy: tuple[Interval, ...]
+    busy: list[Interval]
+    student_busy: list[Interval]
 
 
 async def read_situation(
@@ -104,14 +104,14 @@ async def read_situation(
         cards=parse_cards(row["cards"]),
         windows=parse_windows(row["windows"]),
         exceptions=parse_exceptions(row["exceptions"]),
-        busy=intervals(row["busy"]),
-        student_busy=intervals(row["student_busy"]),
+        busy=intervals(row["starts"], row["ends"]),
+        student_busy=intervals(row["student_starts"], row["student_ends"]),
     )
 
 
-def intervals(pairs: list[list[int]] | None) -> tuple[Interval, ...]:
-    """Return the pairs of an int[][] of the database as intervals."""
-    return tuple((start, end) for start, end in pairs) if pairs else ()
+def intervals(starts: list[int] | None, ends: list[int] | None) -> list[Interval]:
+    """Return the starts and ends of two int[] of the database as intervals."""
+    return list(zip(starts or (), ends or (), strict=True))
 
 
 def refuse_time(

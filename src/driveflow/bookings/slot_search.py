@@ -80,7 +80,7 @@ async def find_slots(
         earliest_min=earliest_min,
         latest_min=latest_min,
     )
-    student_busy = intervals(first["student_busy"])
+    student_busy = intervals(first["student_starts"], first["student_ends"])
     first_day, last_day = clock.days_touching(zone_name, start_min, end_min + duration_min)
     starts = []
     for row in rows:
@@ -90,9 +90,9 @@ async def find_slots(
             zone_name, parse_windows(row["windows"]), parse_exceptions(row["exceptions"]), first_day, last_day
         )
         free = slots.free_starts(
-            rules, hours, intervals(row["busy"]), start_min, end_min, student_busy=student_busy
+            rules, hours, intervals(row["starts"], row["ends"]), start_min, end_min, student_busy=student_busy
         )
-        starts.append((str(row["instructor_id"]), free))
+        starts.append((row["instructor_id"], free))
     return FreeSlots(zone_name, duration_min, starts)
 
 

@@ -18,14 +18,17 @@ LONGEST_LESSON_HOURS = 12
 
 _HOLDING = ", ".join(f"'{status}'" for status in BookingStatus if status in HOLDS_TIME)
 
+_STARTS = "array_agg((date_part('epoch', b.start_at) / 60)::int)"
+_ENDS = "array_agg((date_part('epoch', b.end_at) / 60)::int)"
+
 _BUSY = f"""
-SELECT array_agg(ARRAY[(date_part('epoch', b.start_at) / 60)::int, (date_part('epoch', b.end_at) / 60)::int])
+SELECT {_STARTS} AS starts, {_ENDS} AS ends
 FROM bookings b
 WHERE b.org_id = {{org}} AND {{whose}} AND b.status IN ({_HOLDING})
     AND b.start_at < {{to}} AND b.start_at > {{since}}::timestamptz - interval '{LONGEST_LESSON_HOURS} hours'
     AND b.end_at > {{since}} AND b.id <> {{except_id}}
 """
-"""Pairs of start and end in epoch minutes."""
+"""Starts and ends in epoch minutes, in the same order."""
 
 _NOBODY = "'00000000-0000-0000-0000-000000000000'::uuid"
 
@@ -37,11 +40,12 @@ SELECT {orgs.COLUMNS},
     ({availability.WINDOWS.format(org="$1", instructor="$2")}) AS windows,
     ({availability.EXCEPTIONS.format(org="$1", instructor="$2", first_day="$7::date", last_day="$8::date")})
         AS exceptions,
-    ({_BUSY.format(org="$1", whose="b.instructor_id = $2", since="$5", to="$6", except_id="$9::uuid")})
-        AS busy,
-    ({_BUSY.format(org="$1", whose="b.student_id = $3", since="$5", to="$6", except_id="$9::uuid")})
-        AS student_busy
+    busy.starts, busy.ends, student_busy.starts AS student_starts, student_busy.ends AS student_ends
 FROM orgs o
+CROSS JOIN ({_BUSY.format(org="$1", whose="b.instructor_id = $2", since="$5", to="$6", except_id="$9::uuid")})
+    busy
+CROSS JOIN ({_BUSY.format(org="$1", whose="b.student_id = $3", since="$5", to="$6", except_id="$9::uuid")})
+    student_busy
 LEFT JOIN services s ON s.org_id = $1 AND s.id = $4
 LEFT JOIN instructors i ON i.org_id = $1 AND i.id = $2
 LEFT JOIN students st ON st.org_id = $1 AND st.id = $3
@@ -50,9 +54,7 @@ WHERE o.id = $1
 """All that decides about one booking: school, instructor, student, service, from, to, days, except."""
 
 _SEARCH_BUSY = f"""
-SELECT b.instructor_id,
-    array_agg(ARRAY[(date_part('epoch', b.start_at) / 60)::int, (date_part('epoch', b.end_at) / 60)::int])
-        AS busy
+SELECT b.instructor_id, {_STARTS} AS starts, {_ENDS} AS ends
 FROM bookings b
 WHERE b.org_id = $1 AND b.status IN ({_HOLDING})
     AND b.start_at < $5 AND b.start_at > $4::timestamptz - interval '{LONGEST_LESSON_HOURS} hours'
@@ -67,11 +69,12 @@ days AS MATERIALIZED (
     {availability.EXCEPTIONS_OF_ALL.format(org="$1", first_day="$6::date", last_day="$7::date")}
 ),
 taken AS MATERIALIZED ({_SEARCH_BUSY})
-SELECT {orgs.COLUMNS}, s.duration_min, s.active AS service_active, i.id AS instructor_id,
-    hours.windows, days.exceptions, taken.busy,
-    ({_BUSY.format(org="$1", whose="b.student_id = $8::uuid", since="$4", to="$5", except_id=_NOBODY)})
-        AS student_busy
+SELECT {orgs.COLUMNS}, s.duration_min, s.active AS service_active,
+    student_busy.starts AS student_starts, student_busy.ends AS student_ends,
+    i.id::text AS instructor_id, hours.windows, days.exceptions, taken.starts, taken.ends
 FROM orgs o
+CROSS JOIN ({_BUSY.format(org="$1", whose="b.student_id = $8::uuid", since="$4", to="$5", except_id=_NOBODY)})
+    student_busy
 LEFT JOIN services s ON s.org_id = $1 AND s.id = $2
 LEFT JOIN instructors i ON i.org_id = $1 AND i.active AND ($3::uuid IS NULL OR i.id = $3)
 LEFT JOIN hours ON hours.instructor_id = i.id
@@ -100,17 +103,27 @@ WITH booking AS (
 """
 """Booking, audit row and events, all or nothing, in one round trip."""
 
-LIST = """
-SELECT b.id::text, (date_part('epoch', b.start_at) / 60)::int, (date_part('epoch', b.end_at) / 60)::int,
-    b.status, b.student_id::text, b.instructor_id::text, b.service_id::text, b.currency, b.price_cents,
-    b.fee_cents,
-    b.pickup_address, b.hold_expires_at, b.series_id::text, b.version
-FROM bookings b
-WHERE b.org_id = $1 {conditions}
-ORDER BY b.start_at, b.id
-LIMIT {limit}
+LIST = f"""
+WITH page AS MATERIALIZED (
+    SELECT b.id, b.start_at, b.end_at, b.status, b.student_id, b.instructor_id, b.service_id, b.currency,
+        b.price_cents, b.fee_cents, b.pickup_address, b.hold_expires_at, b.series_id, b.version
+    FROM bookings b
+    WHERE b.org_id = $1 {{conditions}}
+    ORDER BY b.start_at, b.id
+    LIMIT $2
+)
+SELECT {_STARTS}, {_ENDS}, array_agg(b.price_cents),
+    string_agg(b.id::text, ','), string_agg(b.status, ','), string_agg(b.student_id::text, ','),
+    string_agg(b.instructor_id::text, ','), string_agg(b.service_id::text, ','),
+    string_agg(b.currency, ','), string_agg(coalesce(b.fee_cents::text, 'null'), ','),
+    json_agg(b.pickup_address)::text, string_agg(coalesce(to_json(b.hold_expires_at)::text, 'null'), ','),
+    string_agg(coalesce(to_json(b.series_id)::text, 'null'), ','), string_agg(b.version::text, ','),
+    ({people.STUDENT_NAMES.format(ids="SELECT student_id FROM page")}),
+    ({people.INSTRUCTOR_NAMES.format(ids="SELECT instructor_id FROM page")}),
+    ({catalog.NAMES.format(ids="SELECT service_id FROM page")})
+FROM page b
 """
-"""Ids as text and times as epoch minutes: an object for each would cost more than reading the rows."""
+"""A page of bookings by columns, $2 the most rows, and the names of today of all whom it names.
 
-NAMES = f"{people.NAMES} UNION ALL {catalog.NAMES}"
-"""Names of students $2, instructors $3 and services $4 of school $1."""
+One value a column: taking a row of this apart costs our process more than PostgreSQL needs to find it.
+"""

@@ -18,8 +18,10 @@ LEFT JOIN rate_card_items p ON p.org_id = c.org_id AND p.rate_card_id = c.id AND
 WHERE c.org_id = {org} AND c.is_default
 """
 
-NAMES = "SELECT id::text, name FROM services WHERE org_id = $1 AND id = ANY($4::text[]::uuid[])"
-"""Ids as text and names of services $4 of school $1."""
+NAMES = """
+SELECT json_object_agg(id, name)::text FROM services WHERE org_id = $1 AND id IN ({ids})
+"""
+"""Names of services of school $1 by their ids, in JSON."""
 
 
 class _CardRow(msgspec.Struct, array_like=True):

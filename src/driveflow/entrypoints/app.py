@@ -13,7 +13,7 @@ from driveflow import __version__
 from driveflow.core.clock import utc_now
 from driveflow.core.db import Database
 from driveflow.core.settings import Settings
-from driveflow.entrypoints import error_responses
+from driveflow.entrypoints import error_responses, hot
 from driveflow.entrypoints.api import (
     audit,
     availability,
@@ -38,6 +38,12 @@ from driveflow.entrypoints.rate_limits import RateLimits
 from driveflow.entrypoints.wakeup import Wakeup
 
 API_PREFIX = "/api/v1"
+HOT_PATHS = (
+    hot.HotPath("GET", API_PREFIX, "/orgs/{org_id}/slots", slots.list_slots),
+    hot.HotPath("POST", API_PREFIX, "/orgs/{org_id}/bookings", bookings.create_booking),
+    hot.HotPath("GET", API_PREFIX, "/orgs/{org_id}/bookings", bookings.list_all),
+    hot.HotPath("POST", API_PREFIX, "/orgs/{org_id}/trips/{trip_id}/points", trips.add_points),
+)
 # Routes are looked through in this order, and again on each level of routers: one level, hot jobs first.
 API_ROUTERS = (
     slots.router,
@@ -107,6 +113,7 @@ def create_app(
     app.include_router(docs.router)
     docs.mount_assets(app)
     error_responses.install(app)
+    app.add_middleware(hot.HotPaths, paths=HOT_PATHS)
     # The last one added is the outermost.
     app.add_middleware(EdgeMiddleware, body_limit_bytes=settings.body_limit_bytes, access_log=access_log)
     _describe(app)

@@ -14,7 +14,7 @@ from driveflow.core.errors import UnauthenticatedError
 from driveflow.orgs import api_keys
 from driveflow.people import service as people
 
-CACHE_S = 5.0
+CACHE_S = 2.0
 _CACHE_LIMIT = 10_000
 
 

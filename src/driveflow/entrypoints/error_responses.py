@@ -142,6 +142,20 @@ def of_http_exception(request: Request, error: HTTPException) -> Response:
     return problem(status, code, messages.get(status, str(error.detail)), request, headers=headers)
 
 
+EXPECTED_ERRORS = (DriveFlowError, RequestValidationError, HTTPException)
+
+
+def of_expected(request: Request, error: Exception) -> Response:
+    """Answer one of EXPECTED_ERRORS."""
+    if isinstance(error, DriveFlowError):
+        return of_driveflow_error(request, error)
+    if isinstance(error, RequestValidationError):
+        return of_validation_error(request, error)
+    if isinstance(error, HTTPException):
+        return of_http_exception(request, error)
+    raise error
+
+
 def _methods_of(request: Request) -> set[str]:
     """Return the methods that the path has (RFC 9110, section 10.2.1)."""
     return {
@@ -224,15 +238,8 @@ def is_json(request: Request) -> bool:
 def install(app: FastAPI) -> None:
     """Register all of the above with the application."""
 
-    async def driveflow_error(request: Request, error: Exception) -> Response:
-        return of_driveflow_error(request, error)  # type: ignore[arg-type]  # registered for that class only
+    async def expected(request: Request, error: Exception) -> Response:
+        return of_expected(request, error)
 
-    async def validation_error(request: Request, error: Exception) -> Response:
-        return of_validation_error(request, error)  # type: ignore[arg-type]  # registered for that class only
-
-    async def http_exception(request: Request, error: Exception) -> Response:
-        return of_http_exception(request, error)  # type: ignore[arg-type]  # registered for that class only
-
-    app.add_exception_handler(DriveFlowError, driveflow_error)
-    app.add_exception_handler(RequestValidationError, validation_error)
-    app.add_exception_handler(HTTPException, http_exception)
+    for kind in EXPECTED_ERRORS:
+        app.add_exception_handler(kind, expected)

@@ -6,7 +6,7 @@ of the school. It documents itself with `json_body` or `msgspec_body`, and `resp
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
@@ -18,6 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from driveflow.core import idempotency
 from driveflow.core.actor import Actor
@@ -35,12 +36,57 @@ from driveflow.entrypoints.deps import (
     safely,
     services_of,
 )
-from driveflow.entrypoints.error_responses import UnsupportedMediaTypeError, is_json
+from driveflow.entrypoints.error_responses import (
+    EXPECTED_ERRORS,
+    UnsupportedMediaTypeError,
+    is_json,
+    of_expected,
+)
 
 T = TypeVar("T")
 Work = Callable[[asyncpg.Connection], Awaitable[Response]]
 
 JSON = "application/json"
+
+
+class HotPath:
+    """A path of the API that is answered before the framework looks for its route."""
+
+    def __init__(self, method: str, prefix: str, path: str, endpoint: Handler) -> None:
+        self.method = method
+        self.path = path
+        self.endpoint = endpoint
+        self.handler = safely(endpoint)
+        self.pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", prefix + path))
+
+
+class HotPaths:
+    """ASGI layer that answers the hot paths itself and passes everything else on.
+
+    The framework's own way to the same endpoint, through its layers and routers, costs a tenth of a
+    millisecond. The routes stay registered: they describe the paths, and answer other methods.
+    """
+
+    def __init__(self, app: ASGIApp, paths: Sequence[HotPath]) -> None:
+        self.app = app
+        self._paths = {(path.method, path.path.rpartition("/")[2]): path for path in paths}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection (ASGI)."""
+        if scope["type"] == "http" and not scope.get("root_path"):
+            path = self._paths.get((scope["method"], scope["path"].rpartition("/")[2]))
+            match = path.pattern.fullmatch(scope["path"]) if path is not None else None
+            if path is not None and match is not None:
+                scope["path_params"] = match.groupdict()
+                scope["route"] = path  # the metrics ask for its template
+                request = Request(scope, receive)
+                try:
+                    response = await path.handler(request)
+                except EXPECTED_ERRORS as error:
+                    response = of_expected(request, error)
+                await response(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
 
 
 class HotRoute(APIRoute):

@@ -4,6 +4,7 @@ Plain ASGI, because a wrapped request and response object per layer costs more t
 """
 
 import re
+from functools import lru_cache
 from http import HTTPStatus
 from time import perf_counter
 
@@ -91,8 +92,9 @@ class EdgeMiddleware:
             # The route's template, never the path: ids would make the metric grow without bound.
             route = getattr(scope.get("route"), "path", "unmatched")
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            REQUESTS.labels(method, route, status).inc()
-            DURATION.labels(method, route).observe(seconds)
+            requests, duration = _meters(method, route, status)
+            requests.inc()
+            duration.observe(seconds)
             if self._access_log:
                 log.info(
                     "request",
@@ -101,6 +103,12 @@ class EdgeMiddleware:
                     status=status,
                     ms=round(seconds * 1000, 1),
                 )
+
+
+# Looking labels up costs three times what counting does.
+@lru_cache(maxsize=4096)
+def _meters(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(method, route, status), DURATION.labels(method, route)
 
 
 def _declared_length(scope: Scope) -> int | None:

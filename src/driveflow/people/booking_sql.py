@@ -24,12 +24,13 @@ def _lock(table: str, org_id: UUID, row_id: UUID) -> str:
     )
 
 
-NAMES = """
-SELECT id::text, full_name AS name FROM students WHERE org_id = $1 AND id = ANY($2::text[]::uuid[])
-UNION ALL
-SELECT id::text, display_name FROM instructors WHERE org_id = $1 AND id = ANY($3::text[]::uuid[])
+STUDENT_NAMES = """
+SELECT json_object_agg(id, full_name)::text FROM students WHERE org_id = $1 AND id IN ({ids})
 """
-"""Ids as text and names of students $2 and instructors $3 of school $1."""
+INSTRUCTOR_NAMES = """
+SELECT json_object_agg(id, display_name)::text FROM instructors WHERE org_id = $1 AND id IN ({ids})
+"""
+"""Names of people of school $1 by their ids, in JSON."""
 
 
 _MAY_BOOK = """

@@ -15,6 +15,7 @@ from driveflow.core.actor import Actor
 from driveflow.core.errors import DriveFlowError
 from driveflow.entrypoints import hot
 from driveflow.entrypoints.api.audit import AuditOut
+from driveflow.entrypoints.api.booking_pages import page_as_json
 from driveflow.entrypoints.api.booking_schemas import (
     BookingIn,
     BookingOut,
@@ -126,7 +127,8 @@ async def list_all(request: Request) -> Response:
     query = BookingQuery(**hot.parse_query(request, _LIST_PARAMETERS).model_dump())
 
     async def read(connection: asyncpg.Connection) -> Response:
-        return hot.json_response(await list_bookings(connection, entry.actor, query))
+        page = await list_bookings(connection, entry.actor, query)
+        return Response(page_as_json(page), media_type=hot.JSON)
 
     return await hot.run(request, entry, read)
 
