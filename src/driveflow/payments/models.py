@@ -47,10 +47,13 @@ class Payment(Base, TenantMixin, TimestampsMixin):
         ForeignKeyConstraint(
             ["org_id", "booking_id"], ["bookings.org_id", "bookings.id"], ondelete="CASCADE"
         ),
+        ForeignKeyConstraint(["org_id", "student_id"], ["students.org_id", "students.id"]),
         ForeignKeyConstraint(["org_id", "payer_guardian_id"], ["guardians.org_id", "guardians.id"]),
         UniqueConstraint("org_id", "booking_id"),
         UniqueConstraint("org_id", "stripe_payment_intent_id"),
         Index(None, "org_id", "status"),
+        Index(None, "org_id", "student_id"),
+        Index(None, "org_id", "created_at"),
         one_of("status", PaymentStatus),
         CheckConstraint("amount_cents >= 0", name="amount_cents"),
         CheckConstraint("platform_fee_cents >= 0 AND instructor_share_cents >= 0", name="split_positive"),
@@ -63,6 +66,7 @@ class Payment(Base, TenantMixin, TimestampsMixin):
     )
 
     booking_id: Mapped[UUID]
+    student_id: Mapped[UUID | None]
     status: Mapped[str] = mapped_column(
         default=PaymentStatus.INTENT_CREATED.value, server_default=PaymentStatus.INTENT_CREATED.value
     )

@@ -101,6 +101,20 @@ def upgrade() -> None:
     op.add_column("payments", sa.Column("failure_code", sa.Text(), nullable=True))
     op.add_column("payments", sa.Column("failure_message", sa.Text(), nullable=True))
     op.add_column("payments", sa.Column("dispute_status", sa.Text(), nullable=True))
+    op.add_column("payments", sa.Column("student_id", sa.Uuid(), nullable=True))
+    op.create_foreign_key(
+        op.f("payments_org_id_student_id_fkey"),
+        "payments",
+        "students",
+        ["org_id", "student_id"],
+        ["org_id", "id"],
+    )
+    op.create_index(
+        op.f("payments_org_id_student_id_idx"), "payments", ["org_id", "student_id"], unique=False
+    )
+    op.create_index(
+        op.f("payments_org_id_created_at_idx"), "payments", ["org_id", "created_at"], unique=False
+    )
     op.create_unique_constraint(
         op.f("payments_org_id_stripe_checkout_session_id_key"),
         "payments",
@@ -171,6 +185,10 @@ def downgrade() -> None:
     op.drop_constraint(op.f("payments_stripe_checkout_session_id_fkey"), "payments", type_="foreignkey")
     op.drop_constraint(op.f("payments_org_id_payer_guardian_id_fkey"), "payments", type_="foreignkey")
     op.drop_constraint(op.f("payments_org_id_stripe_checkout_session_id_key"), "payments", type_="unique")
+    op.drop_index(op.f("payments_org_id_created_at_idx"), table_name="payments")
+    op.drop_index(op.f("payments_org_id_student_id_idx"), table_name="payments")
+    op.drop_constraint(op.f("payments_org_id_student_id_fkey"), "payments", type_="foreignkey")
+    op.drop_column("payments", "student_id")
     op.drop_column("payments", "dispute_status")
     op.drop_column("payments", "failure_message")
     op.drop_column("payments", "failure_code")
