@@ -245,7 +245,8 @@ def _plain(found: stripe.StripeObject) -> dict[str, Any]:
 
 
 def _told(error: stripe.StripeError) -> str:
-    return error.user_message or "Stripe gave no reason."
+    # One line: the library wraps its own sentences.
+    return " ".join((error.user_message or "Stripe gave no reason.").split())
 
 
 def _unanswered(error: stripe.StripeError) -> Exception:

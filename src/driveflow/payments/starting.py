@@ -14,7 +14,8 @@ from driveflow.bookings.lifecycle import Who, who_is
 from driveflow.bookings.models import Booking
 from driveflow.bookings.service import facts_of
 from driveflow.core.actor import Actor, Permission, require, scope_of
-from driveflow.core.errors import ForbiddenError, InvalidInputError
+from driveflow.core.errors import ConflictError, ForbiddenError, InvalidInputError
+from driveflow.core.outbox_queue import Event
 from driveflow.orgs.service import settings_of
 from driveflow.payments import attempts, paying, receiving, repository
 from driveflow.payments.attempts import PayPages
@@ -34,9 +35,10 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call is frozen and leased to the caller."""
+    """A call is frozen, and its event leased to the caller."""
 
-    frozen: Frozen
+    request: StripeRequest
+    event: Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +58,21 @@ async def start(
     mode: PaymentMode,
     pages: PayPages,
     *,
+    is_configured: bool,
     now: datetime,
 ) -> Next:
-    """Start or resume paying a booking.
+    """Start or resume paying a booking; `is_configured` says whether this installation has a key of Stripe.
 
-    Raises ConflictError (`already_paid`, `nothing_to_pay`, `not_payable`, `payment_processing`,
+    Raises ConflictError (`stripe_not_configured`, `already_paid`, `nothing_to_pay`, `not_payable`, `payment_processing`,
     `hold_expired`, `too_many_attempts`), ForbiddenError for a guardian who may not pay.
     """
     scope_of(actor, Permission.PAYMENTS_START)
     booking, payment = await repository.lock_booking_money(session, actor, booking_id)
+    if not is_configured:
+        raise ConflictError(
+            "This installation takes no payments through Stripe; its operator can set it up.",
+            code="stripe_not_configured",
+        )
     org = await settings_of(session, actor.org_id)
     step = paying.next_step(
         receiving.money_of(booking),
@@ -80,15 +88,16 @@ async def start(
         paying.enforce(step)
     if isinstance(step, Begin):
         payment = payment or attempts.new_payment(booking, now=now)
-        frozen = await attempts.begin(
-            session, actor, booking, payment, step, mode, pages, locale=org.locale, now=now
+        return _call_or_wait(
+            await attempts.begin(
+                session, actor, booking, payment, step, mode, pages, locale=org.locale, now=now
+            )
         )
-        return Call(frozen)
     if payment is None:
         raise AssertionError("unreachable: only a payment with an attempt is resumed, waited for or closed")
     if isinstance(step, Resume):
         return Ready(payment)
-    return await _call_or_wait(session, actor, payment, close=isinstance(step, CloseFirst), now=now)
+    return await _close_or_wait(session, actor, payment, close=isinstance(step, CloseFirst), now=now)
 
 
 async def record(
@@ -117,7 +126,7 @@ async def record(
     if isinstance(step, Refused):
         paying.enforce(step)
     if payment is not None and not isinstance(step, Resume):
-        return await _call_or_wait(session, actor, payment, close=isinstance(step, CloseFirst), now=now)
+        return await _close_or_wait(session, actor, payment, close=isinstance(step, CloseFirst), now=now)
     payment = payment or attempts.new_payment(booking, now=now)
     payment.reference = reference
     payment.recorded_by = actor.user_id
@@ -129,19 +138,21 @@ async def record(
     return Ready(payment)
 
 
-async def _call_or_wait(
+async def _close_or_wait(
     session: AsyncSession, actor: Actor, payment: Payment, *, close: bool, now: datetime
 ) -> Next:
     if close:
         frozen = await attempts.close(session, actor, payment, now=now, leased=True)
-        if frozen is not None and frozen.event is not None:
-            return Call(frozen)
         if frozen is not None:
-            return Wait(frozen.request)
+            return _call_or_wait(frozen)
     creation = await attempts.creation_of(session, payment)
     if creation is None:
         raise AssertionError("unreachable: an attempt has its frozen call")
     return Wait(creation)
+
+
+def _call_or_wait(frozen: Frozen) -> Next:
+    return Wait(frozen.request) if frozen.event is None else Call(frozen.request, frozen.event)
 
 
 async def _may_pay(session: AsyncSession, actor: Actor, booking: Booking) -> bool:

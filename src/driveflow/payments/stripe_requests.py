@@ -162,6 +162,12 @@ def call_of(request: StripeRequest, *, attempt: int, now: datetime) -> StripeCal
     )
 
 
+async def is_pending(session: AsyncSession, actor: Actor, request_id: UUID) -> bool:
+    """Return whether a call has no certain answer yet."""
+    request = await get_or_404(session, StripeRequest, actor.org_id, request_id)
+    return request.status == StripeRequestStatus.PENDING
+
+
 async def remember(session: AsyncSession, org_id: UUID, entity_id: UUID, kind: str, stripe_id: str) -> None:
     """Note which school's row a Stripe id belongs to, so that webhooks find it."""
     await session.execute(
