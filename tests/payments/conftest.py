@@ -13,7 +13,8 @@ from support.stripe_sandbox import StripeSandbox, stripe_sandbox
 @pytest.fixture
 def sandbox(clock: Clock) -> Iterator[StripeSandbox]:
     """A Stripe sandbox of this test alone."""
-    with stripe_sandbox(clock=lambda: clock.now.timestamp()) as running:
+    # Ids of Stripe are unique in the whole world, and so in the database that the tests share.
+    with stripe_sandbox(clock=lambda: clock.now.timestamp(), seed=None) as running:
         yield running
 
 

@@ -112,7 +112,9 @@ class MoneyWorld:
         events: list[dict[str, Any]] = []
         more = True
         while more:
-            page = self.stripe("/v1/events", limit=100, **({"starting_after": events[-1]["id"]} if events else {}))
+            page = self.stripe(
+                "/v1/events", limit=100, **({"starting_after": events[-1]["id"]} if events else {})
+            )
             events += page["data"]
             more = page["has_more"]
         return events[::-1]

@@ -20,15 +20,16 @@ from driveflow.core.outbox_queue import Event, describe
 from driveflow.entrypoints.outside_route import OutsideContext
 from driveflow.entrypoints.worker.outside_handlers import stripe_request_handler
 from driveflow.integrations.stripe_calls import (
+    CLOSING,
     MissingObjectError,
     StripeFaultError,
     StripeKind,
     UnknownOutcomeError,
 )
 from driveflow.integrations.stripe_client import StripeGateway
-from driveflow.payments.models import Payment, StripeRequest
+from driveflow.payments.models import Payment, StripeRequestStatus
 from driveflow.payments.starting import Call, Next, Ready
-from driveflow.payments.stripe_requests import StripeCall, StripeRequestHandler, call_of, is_pending
+from driveflow.payments.stripe_requests import StripeCall, StripeRequestHandler, call_of, outcome_of
 
 ROUNDS: Final = 6
 """More than any honest sequence needs: wait, close, begin, ready."""
@@ -55,51 +56,70 @@ async def go_through(context: OutsideContext, step: Step) -> Payment:
             if isinstance(reached, Ready):
                 return reached.payment
         handler = stripe_request_handler(_gateway_of(context))
+        call = call_of(reached.request, attempt=1, now=context.now)
         if isinstance(reached, Call):
-            call = call_of(reached.request, attempt=1, now=context.now)
-            await _call_leased(context, handler, reached.event, call)
-        else:
-            await _wait(context, handler, reached.request)
+            await _make(context, handler, call, reached.event)
+        elif not await _settled_by_others(context, call):
+            await _make(context, handler, call, None)
+        await _refuse_if_refused(context, call)
     raise ConflictError("The payment is on its way; look again in a moment.", code="payment_processing")
 
 
-async def _call_leased(
-    context: OutsideContext, handler: StripeRequestHandler, event: Event, call: StripeCall
+async def _make(
+    context: OutsideContext, handler: StripeRequestHandler, call: StripeCall, event: Event | None
 ) -> None:
+    """Make a call and settle it, with the lease of its event or without."""
     services = context.services
     try:
-        await outside.conclude(services.database, context.actor, event, handler, call, clock=services.clock)
+        if event is not None:
+            await outside.conclude(
+                services.database, context.actor, event, handler, call, clock=services.clock
+            )
+        else:
+            async with asyncio.timeout(outside.CALL_TIMEOUT_S):
+                answer = await handler.call(call)
+            async with context.session() as session:
+                await handler.settle_answer(session, context.actor, call, answer, now=context.now)
     except LeaseLostError:
         return  # the worker took it over and has settled it, or will
     except _NO_ANSWER as error:
-        async with context.session() as session:
-            await outbox_leases.give_back(
-                session,
-                context.actor.org_id,
-                event,
-                error,
-                now=context.now,
-                jitter=random.random(),  # noqa: S311 - spreading load
-            )
+        if event is not None:
+            await _give_back(context, event, error)
         raise _unavailable(error) from error
     services.on_commit()
 
 
-async def _wait(context: OutsideContext, handler: StripeRequestHandler, request: StripeRequest) -> None:
-    """Wait for somebody else's call to be settled; make the same call when that takes too long."""
+async def _give_back(context: OutsideContext, event: Event, error: Exception) -> None:
+    async with context.session() as session:
+        await outbox_leases.give_back(
+            session,
+            context.actor.org_id,
+            event,
+            error,
+            now=context.now,
+            jitter=random.random(),  # noqa: S311 - spreading load
+        )
+
+
+async def _settled_by_others(context: OutsideContext, call: StripeCall) -> bool:
+    """Wait for somebody else's call to be settled; return whether it was, within PATIENCE_S."""
     for _ in range(int(PATIENCE_S / _LOOK_EVERY_S)):
         async with context.session() as session:
-            if not await is_pending(session, context.actor, request.id):
-                return
+            status, _message = await outcome_of(session, context.actor, call.request_id)
+        if status is not StripeRequestStatus.PENDING:
+            return True
         await asyncio.sleep(_LOOK_EVERY_S)
-    call = call_of(request, attempt=1, now=context.now)
-    try:
-        async with asyncio.timeout(outside.CALL_TIMEOUT_S):
-            answer = await handler.call(call)
-    except _NO_ANSWER as error:
-        raise _unavailable(error) from error
+    return False
+
+
+async def _refuse_if_refused(context: OutsideContext, call: StripeCall) -> None:
+    """Raise ConflictError `payment_refused` when Stripe makes no page; a refused closing only says how it ended."""
+    if call.operation in CLOSING:
+        return
     async with context.session() as session:
-        await handler.settle_answer(session, context.actor, call, answer, now=context.now)
+        status, message = await outcome_of(session, context.actor, call.request_id)
+    if status is StripeRequestStatus.REFUSED:
+        raise ConflictError(f"Stripe does not take this payment: {message}", code="payment_refused")
 
 
 async def client_secret(context: OutsideContext, intent_id: str) -> str:

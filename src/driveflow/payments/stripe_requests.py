@@ -162,10 +162,12 @@ def call_of(request: StripeRequest, *, attempt: int, now: datetime) -> StripeCal
     )
 
 
-async def is_pending(session: AsyncSession, actor: Actor, request_id: UUID) -> bool:
-    """Return whether a call has no certain answer yet."""
+async def outcome_of(
+    session: AsyncSession, actor: Actor, request_id: UUID
+) -> tuple[StripeRequestStatus, str | None]:
+    """Return whether a call has a certain answer yet, and Stripe's message if it was refused."""
     request = await get_or_404(session, StripeRequest, actor.org_id, request_id)
-    return request.status == StripeRequestStatus.PENDING
+    return StripeRequestStatus(request.status), request.error_message
 
 
 async def remember(session: AsyncSession, org_id: UUID, entity_id: UUID, kind: str, stripe_id: str) -> None:
