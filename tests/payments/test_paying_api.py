@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from support.money_world import MoneyWorld
 from support.schools import Client
@@ -84,8 +85,6 @@ async def test_a_client_secret_is_stored_nowhere(money: MoneyWorld) -> None:
     booking = await money.booked()
     started = await money.start(booking, mode="intent")
     async with money.database.session(money.school.org_id) as session:
-        from sqlalchemy import text  # noqa: PLC0415 - only here
-
         for table in ("payments", "stripe_requests", "idempotency_keys", "outbox", "audit_logs"):
             rows = (await session.execute(text(f"SELECT t::text FROM {table} t"))).scalars().all()
             assert not [row for row in rows if started["client_secret"] in row]
@@ -231,13 +230,11 @@ async def test_what_was_paid_twice_goes_back_and_is_no_part_of_the_payment(money
     intent_id = started["client_secret"].partition("_secret_")[0]
     # The school takes cash while a card is being charged: Stripe's closing and the success cross.
     async with money.database.session(money.school.org_id) as session:
-        from sqlalchemy import text  # noqa: PLC0415 - only here
-
         await session.execute(
             text("UPDATE payments SET status = 'canceled' WHERE booking_id = :id"), {"id": booking["id"]}
         )
     await money.school.post(f"/bookings/{booking['id']}/payment/record", {"method": "cash"})
-    confirmed = httpx_post(money, f"/v1/payment_intents/{intent_id}/confirm", payment_method="pm_card_visa")
+    confirmed = money.stripe_post(f"/v1/payment_intents/{intent_id}/confirm", payment_method="pm_card_visa")
     assert confirmed["status"] == "succeeded"
     await money.settle()
     payment = await money.payment(started)
@@ -246,20 +243,6 @@ async def test_what_was_paid_twice_goes_back_and_is_no_part_of_the_payment(money
     assert (refund["cause"], refund["status"], refund["amount_cents"]) == ("paid_twice", "succeeded", 9500)
     balances = await money.balances()
     assert (balances["customers"], balances["refunds"], balances["cash"]) == (-9500, 0, 9500)
-
-
-def httpx_post(money: MoneyWorld, path: str, **form: str) -> dict[str, object]:
-    import httpx  # noqa: PLC0415 - only here
-
-    answer = httpx.post(
-        money.sandbox.base_url + path,
-        data=form,
-        headers={"Authorization": f"Bearer {money.sandbox.secret_key}"},
-        trust_env=False,
-    )
-    assert answer.is_success, answer.text
-    found: dict[str, object] = answer.json()
-    return found
 
 
 @pytest.mark.parametrize("method", ["cash", "bank_transfer", "elsewhere"])

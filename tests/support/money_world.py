@@ -1,6 +1,5 @@
 """A school that takes payments through a Stripe sandbox, with everything else real: app, worker, database."""
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -8,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
-import stripe
 
 from driveflow.core.db import Database
 from driveflow.core.settings import Settings
@@ -17,6 +15,7 @@ from driveflow.entrypoints.worker.loop import Worker
 from driveflow.entrypoints.worker.outside_handlers import outside_handlers
 from support.schools import Client, Clock, Ready, School, open_school
 from support.stripe_sandbox import StripeSandbox
+from support.stripe_webhooks import deliver
 
 OLD_SECRET = "whsec_of_last_year"
 
@@ -131,19 +130,30 @@ class MoneyWorld:
         found: dict[str, Any] = answer.json()
         return found
 
+    def stripe_post(self, path: str, **form: str) -> dict[str, Any]:
+        """Change something at the sandbox behind DriveFlow's back, as in Stripe's dashboard."""
+        answer = httpx.post(
+            self.sandbox.base_url + path,
+            data=form,
+            headers={"Authorization": f"Bearer {self.sandbox.secret_key}"},
+            trust_env=False,
+        )
+        assert answer.is_success, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def stripe_balance(self) -> int:
+        """Return the platform's balance at the sandbox, in cents."""
+        found = self.stripe("/v1/balance")
+        return sum(part["amount"] for name in ("available", "pending") for part in found[name])
+
     async def deliver(
         self, event: dict[str, Any], *, secret: str | None = None, at: datetime | None = None
     ) -> httpx.Response:
         """Deliver an event as Stripe does."""
         self.delivered.add(event["id"])
-        body = json_of(event)
-        return await self.http.post(
-            "/webhooks/stripe",
-            content=body,
-            headers={
-                "Content-Type": "application/json",
-                "Stripe-Signature": signed(body, secret or self.sandbox.webhook_secret, at or self.clock()),
-            },
+        return await deliver(
+            self.http, event, at=at or self.clock(), secret=secret or self.sandbox.webhook_secret
         )
 
     async def settle(self) -> None:
@@ -156,16 +166,6 @@ class MoneyWorld:
                 assert answer.status_code == 200, answer.text
             if not events and not done:
                 return
-
-
-def json_of(event: dict[str, Any]) -> str:
-    """Return an event's body."""
-    return json.dumps(event)
-
-
-def signed(body: str, secret: str, at: datetime) -> str:
-    """Return the signature header of a body."""
-    return stripe.WebhookSignature.generate_signature_header(body, secret, timestamp=int(at.timestamp()))
 
 
 @asynccontextmanager
