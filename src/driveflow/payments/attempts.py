@@ -21,7 +21,7 @@ from driveflow.core.clock import zone
 from driveflow.core.outbox import Topic, emit
 from driveflow.integrations.stripe_calls import StripeOperation
 from driveflow.payments import repository
-from driveflow.payments.lifecycle import PAID, PaymentMethod, PaymentStatus
+from driveflow.payments.lifecycle import PAID, PaymentMethod, PaymentStatus, may_begin_again
 from driveflow.payments.models import Payment, StripeRequest, StripeRequestStatus
 from driveflow.payments.paying import GRACE, Attempt, Begin, PaymentMode
 from driveflow.payments.stripe_requests import Frozen, freeze
@@ -105,6 +105,8 @@ async def begin(
     now: datetime,
 ) -> Frozen:
     """Begin an attempt: freeze its call, leased to the caller, and have it closed when its time is over."""
+    if payment.attempt and not may_begin_again(PaymentStatus(payment.status)):
+        raise AssertionError(f"an attempt began while the payment was {payment.status}")
     payment.status = PaymentStatus.INTENT_CREATED.value
     payment.method = PaymentMethod.STRIPE.value
     payment.attempt = step.number

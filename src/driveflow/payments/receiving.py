@@ -17,7 +17,7 @@ from driveflow.core.outbox import Topic, emit
 from driveflow.orgs.service import settings_of
 from driveflow.payments import ledger, paying, refunds
 from driveflow.payments.ledger import Account
-from driveflow.payments.lifecycle import PaymentMethod, PaymentStatus, RefundCause
+from driveflow.payments.lifecycle import PaymentMethod, PaymentStatus, RefundCause, payment_may_become
 from driveflow.payments.models import Payment
 from driveflow.payments.paying import BookingMoney
 from driveflow.payments.refunding import due_by_itself
@@ -43,6 +43,8 @@ async def receive(
     now: datetime,
 ) -> None:
     """Mark a locked payment paid, write the ledger, and do what follows for its booking."""
+    if not payment_may_become(PaymentStatus(payment.status), PaymentStatus.SUCCEEDED):
+        raise AssertionError(f"a payment that is {payment.status} was received again")
     payment.status = PaymentStatus.SUCCEEDED.value
     payment.method = method.value
     payment.paid_at = payment.updated_at = now
