@@ -92,7 +92,7 @@ def create_app(
     app = FastAPI(
         title="DriveFlow",
         version=__version__,
-        description="The API of a driving school: people, prices, hours, slots, bookings, lessons, trips, payments.",
+        description="The API of a driving school: people, prices, hours, bookings, lessons, trips, payments.",
         openapi_url=f"{API_PREFIX}/openapi.json",
         docs_url=None,  # ours needs no other server: api/docs.py
         redoc_url=None,

@@ -1,8 +1,8 @@
-"""Goes through the steps of paying for a request of the API: a transaction, a call, a transaction, until done.
+"""Goes through the steps of paying for a request of the API: transaction, call, transaction, until done.
 
 The steps are `payments/starting.py`. Requests that arrive together lead to one call: the first one makes it,
-the others wait for its answer a little, and only when it does not come (the process may be dead) make the same
-call themselves; with its idempotency key Stripe does it once.
+the others wait for its answer a little, and only when it does not come (the process may be dead) make the
+same call themselves; with its idempotency key Stripe does it once.
 """
 
 import asyncio
@@ -113,7 +113,7 @@ async def _settled_by_others(context: OutsideContext, call: StripeCall) -> bool:
 
 
 async def _refuse_if_refused(context: OutsideContext, call: StripeCall) -> None:
-    """Raise ConflictError `payment_refused` when Stripe makes no page; a refused closing only says how it ended."""
+    """Raise ConflictError `payment_refused` for a page that Stripe does not make."""
     if call.operation in CLOSING:
         return
     async with context.session() as session:

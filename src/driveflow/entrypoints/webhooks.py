@@ -38,7 +38,7 @@ _DESCRIBED: dict[str, Any] = {
 
 
 class ReceivedOut(BaseModel):
-    """What became of an event: stored now, or before; the worker looks at it unless `outcome` says why not."""
+    """What became of an event; the worker looks at a new one unless `outcome` says why not."""
 
     is_new: bool
     outcome: str | None

@@ -7,8 +7,8 @@ What Stripe says becomes one of the values and errors of `stripe_calls.py`:
 * nothing was done, but may be later (429, 409, a refused key): StripeFaultError;
 * nobody knows (no answer, 5xx): UnknownOutcomeError.
 
-The library's own defaults, no retry and 80 s, are set to 2 retries and 10 s: three tries and the pauses between
-them stay below `core.outside.CALL_TIMEOUT_S`. Stripe's version is the library's own.
+The library's own defaults, no retry and 80 s, are set to 2 retries and 10 s: three tries and the pauses
+between them stay below `core.outside.CALL_TIMEOUT_S`. Stripe's version is the library's own.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -136,7 +136,7 @@ class StripeGateway:
     ) -> dict[str, Any] | None:
         """Return what an earlier try of a creating call has made, known by `request_id` in its metadata.
 
-        For calls whose idempotency key is too old to be asked again; `since` is a little before the first try.
+        For calls whose idempotency key is too old to be used again; `since` is a little before the first try.
         """
         v1 = self._client.v1
         recent: dict[str, Any] = {"created": {"gte": int(since.timestamp())}, "limit": _PAGE}

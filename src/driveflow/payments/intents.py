@@ -76,7 +76,7 @@ async def apply_intent(session: AsyncSession, actor: Actor, fetched: dict[str, A
 
 
 async def apply_charge(session: AsyncSession, actor: Actor, fetched: dict[str, Any], *, now: datetime) -> str:
-    """Apply a charge, fetched with its balance transaction: Stripe may tell its fee later than the success."""
+    """Apply a charge, fetched with its balance transaction: Stripe may tell its fee after the success."""
     intent_id = fetched.get("payment_intent")
     payment_id = await repository.entity_of(session, actor.org_id, intent_id) if intent_id else None
     if payment_id is None:

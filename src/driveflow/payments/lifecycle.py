@@ -9,15 +9,15 @@ A *payment* is in one of four phases:
 | paid  | succeeded, partially_refunded, refunded             | a dispute |
 | disputed | disputed                                         | winning the dispute |
 
-Inside the open phase every move is allowed: a card fails and another one is tried on the same page. Inside the
-paid phase the status follows from what went back (`paid_status`), in both directions, because a refund that
-left may come back from the bank. Nothing ever moves from paid to open or given up: a late or reordered event
-of Stripe's is then a no-op, not an error. A new attempt is the one move that only DriveFlow makes; it begins
-a failed or given-up payment again.
+Inside the open phase every move is allowed: a card fails and another one is tried on the same page. Inside
+the paid phase the status follows from what went back (`paid_status`), in both directions, because a refund
+that left may come back from the bank. Nothing ever moves from paid to open or given up: a late or reordered
+event of Stripe's is then a no-op, not an error. A new attempt is the one move that only DriveFlow makes; it
+begins a failed or given-up payment again.
 
-A *refund* is pending, may need the customer (`requires_action`), and succeeds, fails or is canceled. A success
-may still fail: the customer's bank can send the money back weeks later. Failed and canceled refunds leave only
-by a new attempt, which is a new refund at Stripe under the same row.
+A *refund* is pending, may need the customer (`requires_action`), and succeeds, fails or is canceled. A
+success may still fail: the customer's bank can send the money back weeks later. Failed and canceled refunds
+leave only by a new attempt, which is a new refund at Stripe under the same row.
 
 A *dispute* is open, then won or lost, for ever.
 

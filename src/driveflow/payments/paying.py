@@ -3,18 +3,18 @@
 * Who: the student, a guardian whose link says `can_pay`, and staff. An instructor does not pay.
 * What: a booking that is requested, confirmed, under way or completed and costs something. One that is
   cancelled or was missed is not paid any more; a booking without a price needs no payment.
-* Once: a booking has one payment, and a payment at most one open *attempt*: a Checkout page, or a PaymentIntent
-  for clients with a page of their own. Asking again gives the same page again. Asking for the other kind, or
-  after the page's time, closes the open attempt first; only when Stripe has confirmed that does the next one
-  begin. While money is on its way (`processing`) nothing new begins.
-* How long: `payment_minutes` of the school, at least Stripe's 30. The page lives GRACE longer at Stripe, so that
-  a call which is repeated after a crash still asks for a time that Stripe accepts; DriveFlow closes it.
+* Once: a booking has one payment, and a payment at most one open *attempt*: a Checkout page, or a
+  PaymentIntent for clients with a page of their own. Asking again gives the same page again. Asking for the
+  other kind, or after the page's time, closes the open attempt first; only when Stripe has confirmed that
+  does the next one begin. While money is on its way (`processing`) nothing new begins.
+* How long: `payment_minutes` of the school, at least Stripe's 30. The page lives GRACE longer at Stripe, so
+  that a call which is repeated after a crash still asks for a time that Stripe accepts; DriveFlow closes it.
 * The slot: the hold of a requested booking is prolonged until the page is certainly closed. Nobody pays for a
-  slot that is gone. So that nobody holds a slot for ever by opening pages, a requested booking has ATTEMPTS of
-  them; then its hold runs out.
-* A payment confirms a requested booking where the school says so (`confirm_on_payment`). Elsewhere the hold is
-  prolonged to the start of the lesson: a paid request waits for the school's answer, and one that gets none is
-  cancelled and refunded then.
+  slot that is gone. So that nobody holds a slot for ever by opening pages, a requested booking has ATTEMPTS
+  of them; then its hold runs out.
+* A payment confirms a requested booking where the school says so (`confirm_on_payment`). Elsewhere the hold
+  is prolonged to the start of the lesson: a paid request waits for the school's answer, and one that gets
+  none is cancelled and refunded then.
 * A payment that comes too late, for a booking that is cancelled or missed, goes back (`refunding.py`).
 
 Instants are aware UTC.
@@ -127,20 +127,15 @@ def next_step(
     if refused is not None:
         return refused
     if attempt is not None and not attempt.ended:
-        if not attempt.is_made:
-            return WaitForStripe()
-        if attempt.mode is not mode:
-            return CloseFirst("The customer wants to pay in another way.")
-        if now >= attempt.open_until:
-            return CloseFirst("The time to pay has run out.")
-        return Resume()
-    if _has_run_out(booking, now):
-        return Refused("hold_expired", "The time to pay for this request has run out; book again.")
+        return _go_on(attempt, mode, now)
     number = attempt.number + 1 if attempt is not None else 1
-    if booking.status is BookingStatus.REQUESTED and who is not Who.STAFF and number > ATTEMPTS:
-        return Refused(
-            "too_many_attempts", f"This request was tried to be paid {ATTEMPTS} times; ask the school."
-        )
+    if booking.status is BookingStatus.REQUESTED:
+        if booking.hold_expires_at is not None and now >= booking.hold_expires_at:
+            return Refused("hold_expired", "The time to pay for this request has run out; book again.")
+        if who is not Who.STAFF and number > ATTEMPTS:
+            return Refused(
+                "too_many_attempts", f"{ATTEMPTS} pages were opened for this request; ask the school."
+            )
     open_until = now + timedelta(minutes=payment_minutes)
     return Begin(number, open_until, open_until + GRACE)
 
@@ -169,31 +164,36 @@ def hold_after_payment(booking: BookingMoney) -> datetime:
     return booking.start_at
 
 
-def _has_run_out(booking: BookingMoney, now: datetime) -> bool:
-    return (
-        booking.status is BookingStatus.REQUESTED
-        and booking.hold_expires_at is not None
-        and now >= booking.hold_expires_at
-    )
+def _go_on(attempt: Attempt, mode: PaymentMode, now: datetime) -> Step:
+    if not attempt.is_made:
+        return WaitForStripe()
+    if attempt.mode is not mode:
+        return CloseFirst("The customer wants to pay in another way.")
+    if now >= attempt.open_until:
+        return CloseFirst("The time to pay has run out.")
+    return Resume()
 
 
 def _refusal(
     booking: BookingMoney, status: PaymentStatus | None, *, who: Who, may_pay: bool
 ) -> Refused | None:
+    refused = None
     if who is Who.INSTRUCTOR:
-        return Refused(_FORBIDDEN, "An instructor does not pay for a booking.")
-    if who is Who.GUARDIAN and not may_pay:
-        return Refused(_FORBIDDEN, "You may not pay for this student; the school can change that.")
-    if status in PAID:
-        return Refused("already_paid", "This booking is paid.")
-    if booking.price_cents == 0:
-        return Refused("nothing_to_pay", "This booking costs nothing.")
-    if booking.status not in PAYABLE:
+        refused = Refused(_FORBIDDEN, "An instructor does not pay for a booking.")
+    elif who is Who.GUARDIAN and not may_pay:
+        refused = Refused(_FORBIDDEN, "You may not pay for this student; the school can change that.")
+    elif status in PAID:
+        refused = Refused("already_paid", "This booking is paid.")
+    elif booking.price_cents == 0:
+        refused = Refused("nothing_to_pay", "This booking costs nothing.")
+    elif booking.status not in PAYABLE:
         words = booking.status.replace("_", " ")
-        return Refused("not_payable", f"A booking that is {words} is not paid any more.")
-    if status is PaymentStatus.PROCESSING:
-        return Refused("payment_processing", "The payment is on its way; it takes a while with some banks.")
-    return None
+        refused = Refused("not_payable", f"A booking that is {words} is not paid any more.")
+    elif status is PaymentStatus.PROCESSING:
+        refused = Refused(
+            "payment_processing", "The payment is on its way; it takes a while with some banks."
+        )
+    return refused
 
 
 _FORBIDDEN: Final = "forbidden"

@@ -2,10 +2,10 @@
 
 * A cancellation, and a no-show, keep the fee that was stored with them; all that was paid above it goes back.
   When the fee is waived later, the rest goes back too.
-* A payment that arrives for a booking which is already cancelled or missed (`slot_lost`) is treated alike: the
-  slot is lost, so everything above a stored fee goes back. A request that ran out has no fee.
-* A second payment of the same booking (`paid_twice`) goes back in full. It is no part of the payment: it counts
-  neither as paid nor as refunded there.
+* A payment that arrives for a booking which is already cancelled or missed (`slot_lost`) is treated alike:
+  the slot is lost, so everything above a stored fee goes back. A request that ran out has no fee.
+* A second payment of the same booking (`paid_twice`) goes back in full. It is no part of the payment: it
+  counts neither as paid nor as refunded there.
 * Staff give back any part of what was paid and has not been given back yet, with a reason.
 
 What counts as given back is every refund that was decided: one on its way, and one that failed at the bank,
@@ -65,8 +65,8 @@ def due_by_itself(
 def check_refund(paid: Paid, amount_cents: int) -> None:
     """Refuse a refund by staff that cannot be.
 
-    Raises ConflictError (`not_paid`, `disputed`) or InvalidInputError (`amount_cents`, code `refund_too_large`)
-    that names what is left.
+    Raises ConflictError (`not_paid`, `disputed`) or InvalidInputError (`amount_cents`, code
+    `refund_too_large`) that names what is left.
     """
     if paid.status not in PAID:
         raise ConflictError("Nothing was paid that could go back.", code="not_paid")

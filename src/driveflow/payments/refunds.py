@@ -80,8 +80,8 @@ async def decide(
 ) -> Refund:
     """Decide a refund of a locked payment and send it off; one of cash waits for somebody to hand it over.
 
-    `stripe_payment_intent_id` names another PaymentIntent than the payment's own: what was paid twice. Without
-    `send` the refund is on its way already.
+    `stripe_payment_intent_id` names another PaymentIntent than the payment's own: what was paid twice.
+    Without `send` the refund is on its way already.
     """
     intent_id = stripe_payment_intent_id or payment.stripe_payment_intent_id
     refund = Refund(

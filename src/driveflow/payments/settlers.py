@@ -23,7 +23,12 @@ class CreationSettler:
     """Attempts that were begun: a Checkout Session or a PaymentIntent exists now, or Stripe refused it."""
 
     async def still_wanted(
-        self, session: AsyncSession, actor: Actor, request: StripeRequest, *, now: datetime
+        self,
+        session: AsyncSession,
+        actor: Actor,
+        request: StripeRequest,
+        *,
+        now: datetime,  # noqa: ARG002 - a settler's signature
     ) -> bool:
         """Return whether the attempt is still the payment's latest, and open."""
         payment = await get_or_404(session, Payment, actor.org_id, request.entity_id)
@@ -69,7 +74,12 @@ class ClosingSettler:
     """Attempts that were closed, or turned out to have ended otherwise."""
 
     async def still_wanted(
-        self, session: AsyncSession, actor: Actor, request: StripeRequest, *, now: datetime
+        self,
+        session: AsyncSession,  # noqa: ARG002 - a settler's signature
+        actor: Actor,  # noqa: ARG002 - as above
+        request: StripeRequest,  # noqa: ARG002 - as above
+        *,
+        now: datetime,  # noqa: ARG002 - as above
     ) -> bool:
         """Closing is always wanted: the answer says at least how the attempt has ended."""
         return True
@@ -95,7 +105,12 @@ class RefundSettler:
     """Refunds that were sent."""
 
     async def still_wanted(
-        self, session: AsyncSession, actor: Actor, request: StripeRequest, *, now: datetime
+        self,
+        session: AsyncSession,
+        actor: Actor,
+        request: StripeRequest,
+        *,
+        now: datetime,  # noqa: ARG002 - a settler's signature
     ) -> bool:
         """Return whether the refund still waits."""
         refund = await get_or_404(session, Refund, actor.org_id, request.entity_id)
@@ -128,7 +143,7 @@ class StateApplier:
         session: AsyncSession,
         actor: Actor,
         fetched: dict[str, Any],
-        event_type: str | None,
+        event_type: str | None,  # noqa: ARG002 - an applier's signature
         *,
         now: datetime,
     ) -> str:

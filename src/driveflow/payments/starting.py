@@ -1,7 +1,7 @@
 """Paying a booking, step by step: each function is one transaction and says what the caller does next.
 
-The caller (`entrypoints/paying.py`) repeats the step until it is Ready: it makes the call of a Call and settles
-it, or waits a moment for a Wait. `paying.py` decides; nothing here calls Stripe.
+The caller (`entrypoints/paying.py`) repeats the step until it is Ready: it makes the call of a Call and
+settles it, or waits a moment for a Wait. `paying.py` decides; nothing here calls Stripe.
 """
 
 from dataclasses import dataclass
@@ -63,8 +63,8 @@ async def start(
 ) -> Next:
     """Start or resume paying a booking; `is_configured` says whether this installation has a key of Stripe.
 
-    Raises ConflictError (`stripe_not_configured`, `already_paid`, `nothing_to_pay`, `not_payable`, `payment_processing`,
-    `hold_expired`, `too_many_attempts`), ForbiddenError for a guardian who may not pay.
+    Raises ConflictError (`stripe_not_configured`, `already_paid`, `nothing_to_pay`, `not_payable`,
+    `payment_processing`, `hold_expired`, `too_many_attempts`), ForbiddenError for a guardian who may not pay.
     """
     scope_of(actor, Permission.PAYMENTS_START)
     booking, payment = await repository.lock_booking_money(session, actor, booking_id)

@@ -1,8 +1,8 @@
 """What Stripe tells: an event only says where to look; the object is fetched again and its state applied.
 
 So neither the order of events nor a stale copy in one of them matters. `look_at` asks for the same without an
-event. What a state means is up to the applier of the object's kind; which applier that is stands in one table,
-`entrypoints/worker/outside_handlers.py`. Appliers move rows forwards only, under their locks.
+event. What a state means is up to the applier of the object's kind; which applier that is stands in one
+table, `entrypoints/worker/outside_handlers.py`. Appliers move rows forwards only, under their locks.
 """
 
 from collections.abc import Mapping

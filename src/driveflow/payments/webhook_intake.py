@@ -63,7 +63,7 @@ _RELATED: Final = ("payment_intent", "charge", "source_transaction")
 
 @dataclass(frozen=True, slots=True)
 class TakenIn:
-    """What became of an event on arrival; `outcome` is None when the worker will see to it."""
+    """What became of an event on arrival; without an `outcome` the worker will see to it."""
 
     event_id: UUID | None
     org_id: UUID | None
