@@ -52,7 +52,7 @@ PLATFORM_EVENTS: Final = (
     "refund.failed",
     "transfer.reversed",
 )
-"""What the endpoint of the platform should be sent; at most 20, so that one list call finds what was missed."""
+"""What the platform's endpoint should be sent; at most 20, so that one list finds what was missed."""
 
 CONNECT_EVENTS: Final = ("account.updated", "account.application.deauthorized")
 """What the endpoint of connected accounts should be sent."""
@@ -192,11 +192,13 @@ async def _look(
     )
 
 
-def _object_of(event: dict[str, Any]) -> dict[str, Any]:
-    told = event.get("data", {}).get("object") if isinstance(event.get("data"), dict) else None
-    if not isinstance(told, dict) or not all(isinstance(event.get(name), str) for name in ("id", "type")):
-        raise ValueError("not a Stripe event")
-    return told
+def _object_of(event: object) -> dict[str, Any]:
+    """Return what an event is about; raises ValueError for something that is no event."""
+    match event:
+        case {"id": str(), "type": str(), "data": {"object": dict(told)}}:
+            return told
+        case _:
+            raise ValueError("not a Stripe event")
 
 
 async def _school_of(session: AsyncSession, told: dict[str, Any]) -> UUID | None:
