@@ -13,8 +13,7 @@ from support.stripe_sandbox import StripeSandbox, stripe_sandbox
 @pytest.fixture
 def sandbox(clock: Clock) -> Iterator[StripeSandbox]:
     """A Stripe sandbox of this test alone."""
-    # Ids of Stripe are unique in the whole world, and so in the database that the tests share.
-    with stripe_sandbox(clock=lambda: clock().timestamp(), seed=None) as running:
+    with stripe_sandbox(clock=lambda: clock().timestamp()) as running:
         yield running
 
 

@@ -33,7 +33,7 @@ DEADLINE_S = 60
 @pytest.fixture
 def late_sandbox() -> Iterator[StripeSandbox]:
     """A sandbox in real time."""
-    with stripe_sandbox(seed=None) as running:
+    with stripe_sandbox() as running:
         yield running
 
 

@@ -26,7 +26,7 @@ from support.stripe_sandbox import StripeSandbox, stripe_sandbox
 
 @pytest.fixture
 def real_time_sandbox() -> Iterator[StripeSandbox]:
-    with stripe_sandbox(seed=None) as running:
+    with stripe_sandbox() as running:
         yield running
 
 
