@@ -194,6 +194,7 @@ async def test_events_that_never_came_are_fetched(money: MoneyWorld) -> None:
     await gateway.close()
 
 
+@pytest.mark.race
 async def test_a_burst_of_webhooks_is_answered_fast_and_none_is_lost(
     money: MoneyWorld, request: pytest.FixtureRequest
 ) -> None:
