@@ -17,6 +17,9 @@ RULES = (
     "*/catalog/pricing.py",
     "*/core/actor.py",
     "*/core/money.py",
+    "*/payments/lifecycle.py",
+    "*/payments/paying.py",
+    "*/payments/refunding.py",
     "*/trips/track.py",
 )
 

@@ -23,6 +23,7 @@ from driveflow.entrypoints.app import create_app
 from support.databases import Cluster
 from support.figures import print_figures
 from support.schools import Clock, School, open_school
+from support.stripe_webhooks import WEBHOOK_SECRET
 
 hypothesis_settings.register_profile(
     "ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
@@ -115,7 +116,12 @@ def clock(app_clock: Clock) -> Clock:
 async def http(database: Database, app_clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application without a key."""
     app = create_app(
-        Settings(_env_file=None, rate_limit_address_per_min=1_000_000, rate_limit_key_per_min=1_000_000),
+        Settings(
+            _env_file=None,
+            rate_limit_address_per_min=1_000_000,
+            rate_limit_key_per_min=1_000_000,
+            stripe_webhook_secrets=WEBHOOK_SECRET,
+        ),
         database,
         clock=app_clock,
         access_log=False,

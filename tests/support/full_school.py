@@ -13,6 +13,7 @@ from support.cast import cast_of
 from support.drives import northwards
 from support.route_table import PLAIN_PARAMETERS, ROUTES, Ask
 from support.schools import Client, Ready, School
+from support.stripe_webhooks import deliver, event_about
 
 ROLES = tuple(role for role in Role if role is not Role.SYSTEM)
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -53,6 +54,11 @@ async def _filled(school: School) -> FullSchool:
     [card] = (await school.get("/rate-cards"))["items"]
     member = await school.post("/members", {"email": f"{uuid4().hex}@school.example", "role": "admin"})
     key = await school.post("/api-keys", {"name": "Spare", "role": "admin"})
+    payment = await school.post(f"/bookings/{to_start['id']}/payment/record", {"method": "cash"})
+    refund = await school.post(f"/payments/{payment['id']}/refunds", {"amount_cents": 1, "reason": "Late"})
+    about = {"id": f"ch_{uuid4().hex}", "object": "charge", "metadata": {"org_id": str(school.org_id)}}
+    await deliver(school.http, event_about(about, "charge.updated"), at=now)
+    [event] = (await school.get("/webhook-events"))["items"]
     return FullSchool(
         school,
         {
@@ -73,6 +79,9 @@ async def _filled(school: School) -> FullSchool:
             "service_id": service["id"],
             "rate_card_id": card["id"],
             "booking_id": booking["id"],
+            "payment_id": payment["id"],
+            "refund_id": refund["id"],
+            "event_id": event["id"],
             "started_booking_id": to_start["id"],
             "free_start": (now + timedelta(hours=72)).isoformat(),
         },

@@ -25,6 +25,7 @@ from driveflow.entrypoints.app import create_app
 from support.databases import wait_for
 from support.full_school import full_schools
 from support.schools import Clock, open_school
+from support.stripe_webhooks import WEBHOOK_SECRET
 
 ROLES = (Role.OWNER, Role.INSTRUCTOR, Role.STUDENT)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -138,7 +139,12 @@ def _config() -> SchemathesisConfig:
 
 
 def _settings() -> Settings:
-    return Settings(_env_file=None, rate_limit_address_per_min=10**7, rate_limit_key_per_min=10**7)
+    return Settings(
+        _env_file=None,
+        rate_limit_address_per_min=10**7,
+        rate_limit_key_per_min=10**7,
+        stripe_webhook_secrets=WEBHOOK_SECRET,
+    )
 
 
 def is_uuid(value: object) -> bool:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,25 +32,29 @@ class LiveServer:
 
 
 @contextmanager
-def live_server(database_url: str, *, without_locks: bool = False) -> Iterator[LiveServer]:
+def live_server(
+    database_url: str, *, without_locks: bool = False, environment: Mapping[str, str] | None = None
+) -> Iterator[LiveServer]:
     """Serve a migrated database until the end of the block.
 
-    `without_locks` leaves out the locks of instructor and student; see `unguarded_server.py`.
+    `without_locks` leaves out the locks of instructor and student; see `unguarded_server.py`. `environment`
+    holds further settings.
     """
     installed = [str(Path(sys.executable).parent / "driveflow")]
     program = [sys.executable, str(Path(unguarded_server.__file__))] if without_locks else installed
-    environment = {
+    whole = {
         **{name: value for name, value in os.environ.items() if not name.startswith("DRIVEFLOW_")},
         "DRIVEFLOW_DATABASE_URL": database_url,
         "DRIVEFLOW_LOG_LEVEL": "warning",
         "DRIVEFLOW_RATE_LIMIT_ADDRESS_PER_MIN": "1000000",
         "DRIVEFLOW_RATE_LIMIT_KEY_PER_MIN": "1000000",
+        **(environment or {}),
     }
     with tempfile.TemporaryDirectory(prefix="driveflow-live-") as folder:
         said = Path(folder) / "said.txt"
         with said.open("wb") as log:
             process = subprocess.Popen(
-                [*program, "serve", "--port", "0"], cwd=folder, env=environment, stdout=log, stderr=log
+                [*program, "serve", "--port", "0"], cwd=folder, env=whole, stdout=log, stderr=log
             )
         try:
             yield LiveServer(process, f"http://127.0.0.1:{_port(process, said)}")

@@ -64,6 +64,11 @@ ROUTES: dict[str, Ask] = {
     # The device token in the report is the right to write; tests/trips shows what a wrong one gets.
     "GET /gps/osmand": Ask(public=True),
     "POST /gps/osmand": Ask(public=True),
+    # The signature in the header is the right to tell; tests/payments shows what a wrong one gets.
+    "POST /webhooks/stripe": Ask(public=True),
+    "POST /webhooks/stripe-connect": Ask(public=True),
+    "GET /paid": Ask(public=True),
+    "GET /not-paid": Ask(public=True),
     "GET /api/v1/me": Ask(),
     "GET /api/v1/orgs": Ask(Permission.ORG_READ),
     "POST /api/v1/orgs": Ask(Permission.ORG_CREATE, {"name": "Second School"}),
@@ -177,6 +182,25 @@ ROUTES: dict[str, Ask] = {
     f"POST {SCHOOL}/trips/{{trip_id}}/stop": Ask(Permission.TRIPS_WRITE),
     f"POST {SCHOOL}/trips/{{trip_id}}/points": Ask(Permission.TRIPS_WRITE, _POINTS),
     f"GET {SCHOOL}/trips/{{trip_id}}/points": Ask(Permission.TRIPS_READ),
+    f"POST {SCHOOL}/bookings/{{booking_id}}/payment": Ask(Permission.PAYMENTS_START, {"mode": "checkout"}),
+    f"POST {SCHOOL}/bookings/{{booking_id}}/payment/record": Ask(
+        Permission.PAYMENTS_MANAGE, {"method": "cash", "reference": "Receipt 1"}
+    ),
+    f"GET {SCHOOL}/payments": Ask(
+        Permission.PAYMENTS_READ, query={"booking_id": "{booking_id}", "student_id": "{student_id}"}
+    ),
+    f"GET {SCHOOL}/payments/{{payment_id}}": Ask(Permission.PAYMENTS_READ),
+    f"GET {SCHOOL}/payments/{{payment_id}}/refunds": Ask(Permission.PAYMENTS_READ),
+    f"POST {SCHOOL}/payments/{{payment_id}}/refunds": Ask(
+        Permission.PAYMENTS_MANAGE, {"amount_cents": 1, "reason": "Goodwill"}
+    ),
+    f"POST {SCHOOL}/refunds/{{refund_id}}/retry": Ask(Permission.PAYMENTS_MANAGE),
+    f"GET {SCHOOL}/ledger": Ask(
+        Permission.LEDGER_READ, query={"booking_id": "{booking_id}", "entity_id": "{payment_id}"}
+    ),
+    f"GET {SCHOOL}/ledger/balances": Ask(Permission.LEDGER_READ),
+    f"GET {SCHOOL}/webhook-events": Ask(Permission.OPS),
+    f"POST {SCHOOL}/webhook-events/{{event_id}}/replay": Ask(Permission.OPS),
     f"GET {SCHOOL}/audit-log": Ask(
         Permission.AUDIT_READ,
         query={"entity_type": "Booking", "entity_id": "{booking_id}", "actor_user_id": "{owner_user_id}"},

@@ -16,6 +16,7 @@ from driveflow.core.settings import Settings
 from driveflow.entrypoints.app import create_app
 from support.full_school import FullSchool, full_schools
 from support.schools import Clock, open_school
+from support.stripe_webhooks import WEBHOOK_SECRET
 
 REQUESTS = int(os.environ.get("DRIVEFLOW_TEST_POOL_REQUESTS", "200"))
 AT_ONCE = 12
@@ -27,7 +28,9 @@ async def application(
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Database]]:
     """An application on a pool that is far too small, so that schools take turns with each connection."""
     database = Database(database_url, role=APP_ROLE, pool_size=pool_size, pool_timeout_s=pool_timeout_s)
-    settings = Settings(_env_file=None, rate_limit_key_per_min=1_000_000)
+    settings = Settings(
+        _env_file=None, rate_limit_key_per_min=1_000_000, stripe_webhook_secrets=WEBHOOK_SECRET
+    )
     app = create_app(settings, database, clock=clock, access_log=False)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://driveflow.test") as http:

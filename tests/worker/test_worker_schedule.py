@@ -14,7 +14,7 @@ from driveflow.entrypoints.worker import schedule
 from driveflow.entrypoints.worker.schedule import JOBS, Job, keep_schedule, run_job
 from support.outbox import NOW, add_schools, emit_events, outbox_rows, worker_settings
 
-MAKE, DROP, DELETE_EVENTS, DELETE_KEYS = JOBS
+MAKE, DROP, DELETE_EVENTS, DELETE_KEYS, BACKFILL = JOBS
 
 
 async def partitions(owner: asyncpg.Connection) -> set[str]:
@@ -117,3 +117,7 @@ async def test_a_job_that_fails_is_tried_again_and_the_others_go_on(
         await asyncio.wait_for(keep_schedule(pool, worker_settings(), lambda: NOW, jobs), 0.5)
     assert ran.count("refused") > 1
     assert ran.count("fine") > 1
+
+
+async def test_without_a_key_of_stripe_nothing_is_backfilled(pool: Database) -> None:
+    assert await run_job(BACKFILL, pool, worker_settings(), now=NOW) == 0

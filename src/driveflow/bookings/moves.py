@@ -121,9 +121,11 @@ async def quote_cancellation(
 
 
 async def expire_hold(session: AsyncSession, actor: Actor, booking_id: UUID, *, now: datetime) -> Moved:
-    """Cancel a request whose hold has run out; anything else is left alone."""
+    """Cancel a request whose hold has run out; anything else, and a prolonged hold, is left alone."""
     booking = await get_or_404(session, Booking, actor.org_id, booking_id, lock=True)
     if booking.status != BookingStatus.REQUESTED:
+        return booking, False
+    if booking.hold_expires_at is not None and now < booking.hold_expires_at:
         return booking, False
     decision: Decision = decide(facts_of(booking), BookingStatus.CANCELLED, actor, now, cause=Cause.EXPIRY)
     enforce(decision)
@@ -139,6 +141,27 @@ async def expire_hold(session: AsyncSession, actor: Actor, booking_id: UUID, *, 
         session, actor, booking, changes, Action.BOOKING_EXPIRED, Topic.BOOKING_CANCELLED, now, fee_cents=0
     )
     return booking, True
+
+
+async def prolong_hold(
+    session: AsyncSession, actor: Actor, booking: Booking, until: datetime, *, now: datetime
+) -> None:
+    """Hold the slot of a locked request at least until then; anything else is left alone."""
+    if booking.status != BookingStatus.REQUESTED or booking.hold_expires_at is None:
+        return
+    if until <= booking.hold_expires_at:
+        return
+    booking.hold_expires_at = until
+    booking.updated_at = now
+    await emit(
+        session,
+        actor.org_id,
+        Topic.BOOKING_HOLD_DUE,
+        {"booking_id": str(booking.id)},
+        now=now,
+        available_at=until,
+        dedupe_key=f"hold:{booking.id}:{until.isoformat()}",
+    )
 
 
 async def start(session: AsyncSession, actor: Actor, booking_id: UUID, *, now: datetime) -> Moved:

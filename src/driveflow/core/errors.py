@@ -82,3 +82,9 @@ class TooManyRequestsError(DriveFlowError):
     def __init__(self, retry_after_s: int) -> None:
         super().__init__("Too many requests; slow down.")
         self.retry_after_s = retry_after_s
+
+
+class OutsideUnavailableError(DriveFlowError):
+    """The outside world does not answer; the same request may be repeated shortly (503)."""
+
+    code = "outside_unavailable"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -63,8 +63,9 @@ async def claim(
 ) -> StoredAnswer | None:
     """Claim the key for this transaction, or return the answer that it already has.
 
-    A key belongs to one caller: two callers may use the same. Raises InvalidInputError (code
-    `idempotency_key_reused`) when the key came with another request before.
+    A key belongs to one caller: two callers may use the same. A key without an answer is one of a request in
+    steps (`entrypoints/outside_route.py`) that is under way or died: it is claimed again. Raises
+    InvalidInputError (code `idempotency_key_reused`) when the key came with another request before.
     """
     if not 0 < len(key) <= MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
         raise InvalidInputError.of(
@@ -85,7 +86,9 @@ async def claim(
             "This key was used with another request; use a new key for a new request.",
             code="idempotency_key_reused",
         )
-    return StoredAnswer(row.status_code or 200, row.content_type, row.body or b"")
+    if row.status_code is None:
+        return None
+    return StoredAnswer(row.status_code, row.content_type, row.body or b"")
 
 
 async def keep(session: AsyncSession, actor: Actor, key: str, answer: StoredAnswer) -> None:
@@ -94,6 +97,13 @@ async def keep(session: AsyncSession, actor: Actor, key: str, answer: StoredAnsw
         update(IdempotencyKey)
         .where(*_is(actor, key))
         .values(status_code=answer.status_code, content_type=answer.content_type, body=answer.body)
+    )
+
+
+async def forget(session: AsyncSession, actor: Actor, key: str) -> None:
+    """Let go of a key without an answer: its request was refused, and may be sent again."""
+    await session.execute(
+        delete(IdempotencyKey).where(*_is(actor, key), IdempotencyKey.status_code.is_(None))
     )
 
 

@@ -7,7 +7,7 @@ A wrong one stops the program at once with a line that names the variable (`load
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from driveflow.core.errors import OperatorError
@@ -25,7 +25,14 @@ def _postgres_url(value: str) -> str:
     return value
 
 
+def _web_url(value: str) -> str:
+    if not value.startswith(("https://", "http://")):
+        raise ValueError("must start with https:// (or http:// on this machine)")
+    return value.rstrip("/")
+
+
 PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
+WebUrl = Annotated[str, AfterValidator(_web_url)]
 
 
 class Settings(BaseSettings):
@@ -64,6 +71,28 @@ class Settings(BaseSettings):
     outbox_poll_s: float = Field(
         default=1.0, gt=0, le=60, description="Longest wait of the worker between two looks at the outbox"
     )
+    public_url: WebUrl | None = Field(
+        default=None,
+        description="Address under which the world reaches DriveFlow; unset: http://localhost and the port",
+    )
+    stripe_secret_key: SecretStr | None = Field(
+        default=None, description="Stripe's secret key (sk_ or rk_); unset: no payments through Stripe"
+    )
+    stripe_webhook_secrets: SecretStr | None = Field(
+        default=None,
+        description="Signing secrets of Stripe's webhook endpoint; two with a comma during a rotation",
+    )
+    stripe_connect_webhook_secrets: SecretStr | None = Field(
+        default=None, description="The same of the endpoint for connected accounts"
+    )
+    stripe_api_base: WebUrl | None = Field(
+        default=None, description="Address of a stand-in for Stripe; unset: Stripe itself"
+    )
+
+    @property
+    def base_url(self) -> str:
+        """The start of links and callbacks, without a slash at the end."""
+        return self.public_url or f"http://localhost:{self.port}"
 
 
 def load_settings(**overrides: object) -> Settings:

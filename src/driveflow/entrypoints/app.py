@@ -1,7 +1,7 @@
 """Assembles the web application: services, middleware, routes, errors."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from driveflow import __version__
 from driveflow.core.clock import utc_now
 from driveflow.core.db import Database
 from driveflow.core.settings import Settings
-from driveflow.entrypoints import error_responses, hot
+from driveflow.entrypoints import error_responses, hot, payment_pages, webhooks
 from driveflow.entrypoints.api import (
     audit,
     availability,
@@ -26,6 +26,7 @@ from driveflow.entrypoints.api import (
     lessons,
     operations,
     orgs,
+    payments,
     slots,
     students,
     trips,
@@ -36,6 +37,7 @@ from driveflow.entrypoints.deps import Services
 from driveflow.entrypoints.middleware import EdgeMiddleware
 from driveflow.entrypoints.rate_limits import RateLimits
 from driveflow.entrypoints.wakeup import Wakeup
+from driveflow.integrations.stripe_client import gateway_of
 
 API_PREFIX = "/api/v1"
 HOT_PATHS = (
@@ -58,6 +60,11 @@ API_ROUTERS = (
     guardians.router,
     catalog.router,
     lessons.router,
+    payments.paying_router,
+    payments.router,
+    payments.refunds_router,
+    payments.ledger_router,
+    payments.webhooks_router,
     audit.router,
 )
 
@@ -76,20 +83,22 @@ def create_app(
     database is the caller's to close.
     """
     wakeup = Wakeup(database)
+    stripe = gateway_of(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with wakeup.running():
-            if on_start is None:
-                yield
-            else:
-                async with on_start(app):
-                    yield
+        async with AsyncExitStack() as stack:
+            if stripe is not None:
+                stack.push_async_callback(stripe.close)
+            await stack.enter_async_context(wakeup.running())
+            if on_start is not None:
+                await stack.enter_async_context(on_start(app))
+            yield
 
     app = FastAPI(
         title="DriveFlow",
         version=__version__,
-        description="The API of a driving school: people, prices, hours, slots, bookings, lessons, trips.",
+        description="The API of a driving school: people, prices, hours, bookings, lessons, trips, payments.",
         openapi_url=f"{API_PREFIX}/openapi.json",
         docs_url=None,  # ours needs no other server: api/docs.py
         redoc_url=None,
@@ -105,10 +114,13 @@ def create_app(
         ),
         clock=clock,
         on_commit=wakeup.ring,
+        stripe=stripe,
     )
     for router in API_ROUTERS:
         app.include_router(router, prefix=API_PREFIX)
     app.include_router(gps.router)
+    app.include_router(webhooks.router)
+    app.include_router(payment_pages.router)
     app.include_router(operations.router)
     app.include_router(docs.router)
     docs.mount_assets(app)

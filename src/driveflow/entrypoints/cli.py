@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
@@ -27,6 +28,8 @@ app = typer.Typer(
 )
 outbox_app = typer.Typer(no_args_is_help=True, help="Look at the queue of events and mend it.")
 app.add_typer(outbox_app, name="outbox")
+webhooks_app = typer.Typer(no_args_is_help=True, help="Mend what Stripe's events have told.")
+app.add_typer(webhooks_app, name="webhooks")
 
 out = Console()
 err = Console(stderr=True)
@@ -317,3 +320,44 @@ def outbox_retry(event_id: UUID) -> None:
     with database_addresses(settings) as addresses:
         asyncio.run(retry_event(addresses, event_id))
     out.print("The event will be tried again.")
+
+
+_SINCE = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+
+
+@webhooks_app.command("replay")
+def webhooks_replay(
+    event_id: Annotated[UUID | None, typer.Argument(help="One stored event.")] = None,
+    failed: Annotated[bool, typer.Option(help="Those that came to nothing so far.")] = False,  # noqa: FBT002 - typer's form of a flag
+    since: Annotated[datetime | None, typer.Option(help="All received since (UTC).", formats=_SINCE)] = None,
+) -> None:
+    """Look again at what stored events are about; the worker does it."""
+    from driveflow.entrypoints.runtime import database_addresses
+    from driveflow.entrypoints.webhook_tools import replay
+
+    if sum([event_id is not None, failed, since is not None]) != 1:
+        raise OperatorError("Say what to replay: an id, --failed or --since.")
+    settings = _settings()
+    with database_addresses(settings) as addresses:
+        done = asyncio.run(replay(addresses, event_id=event_id, failed_only=failed, since=_utc(since)))
+    out.print(f"{done.looked_at} events will be looked at again, {done.left_alone} left alone.")
+
+
+@webhooks_app.command("backfill")
+def webhooks_backfill(
+    since: Annotated[
+        datetime | None, typer.Option(help="From this time on (UTC), at most 30 days.", formats=_SINCE)
+    ] = None,
+) -> None:
+    """Fetch Stripe's events that its webhooks did not bring."""
+    from driveflow.entrypoints.runtime import database_addresses
+    from driveflow.entrypoints.webhook_tools import backfill_by_command
+
+    settings = _settings()
+    with database_addresses(settings) as addresses:
+        done = asyncio.run(backfill_by_command(settings, addresses, since=_utc(since)))
+    out.print(f"Stripe told {done.told} events, {done.new} of them new.")
+
+
+def _utc(value: datetime | None) -> datetime | None:
+    return value.replace(tzinfo=UTC) if value is not None else None

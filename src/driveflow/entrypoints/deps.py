@@ -30,6 +30,7 @@ from driveflow.core.settings import Settings
 from driveflow.entrypoints.authentication import Authenticator
 from driveflow.entrypoints.error_responses import of_unexpected
 from driveflow.entrypoints.rate_limits import RateLimits
+from driveflow.integrations.stripe_client import StripeGateway
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -50,6 +51,7 @@ class Services:
     rate_limits: RateLimits
     clock: Callable[[], datetime]
     on_commit: Callable[[], None]
+    stripe: StripeGateway | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,12 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from driveflow.core.db import APP_ROLE, WORKER_ROLE, Database, sqlstate
 from driveflow.core.settings import Settings
 from driveflow.entrypoints.runtime import Addresses, StartError, refuse_dangerous_role
+from driveflow.integrations.stripe_calls import (
+    MissingObjectError,
+    StripeFaultError,
+    UnknownOutcomeError,
+)
+from driveflow.integrations.stripe_client import gateway_of
 from driveflow.migrations import head_revision
 from driveflow.models import CONTROL_PLANE, Base
 
@@ -48,7 +54,34 @@ async def examine(settings: Settings, addresses: Addresses) -> list[Finding]:
             )
         finally:
             await database.dispose()
+    findings.append(await _stripe(settings))
     return findings
+
+
+async def _stripe(settings: Settings) -> Finding:
+    """Ask Stripe for the balance, which changes nothing."""
+    gateway = gateway_of(settings)
+    if gateway is None:
+        return Finding("Stripe", "no secret key: no payments through Stripe")
+    try:
+        balance = await gateway.balance()
+    except (StripeFaultError, UnknownOutcomeError, MissingObjectError) as error:
+        return Finding(
+            "Stripe", f"does not answer ({error})", "Check DRIVEFLOW_STRIPE_SECRET_KEY and the net."
+        )
+    finally:
+        await gateway.close()
+    mode = "live" if balance["livemode"] else "test"
+    secrets = (
+        ("DRIVEFLOW_STRIPE_WEBHOOK_SECRETS", settings.stripe_webhook_secrets),
+        ("DRIVEFLOW_STRIPE_CONNECT_WEBHOOK_SECRETS", settings.stripe_connect_webhook_secrets),
+    )
+    missing = [name for name, value in secrets if value is None]
+    if missing:
+        return Finding(
+            "Stripe", f"answers, in {mode} mode", f"Set {' and '.join(missing)}: no event is believed."
+        )
+    return Finding("Stripe", f"answers, in {mode} mode; the secrets of both webhook endpoints are set")
 
 
 def _where(settings: Settings, addresses: Addresses) -> Finding:

@@ -23,6 +23,7 @@ from driveflow.core.errors import (
     ForbiddenError,
     InvalidInputError,
     NotFoundError,
+    OutsideUnavailableError,
     TooManyRequestsError,
     UnauthenticatedError,
 )
@@ -47,6 +48,7 @@ STATUS_OF: dict[type[DriveFlowError], HTTPStatus] = {
     InvalidInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    OutsideUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _CODE_OF_STATUS = {
     HTTPStatus.BAD_REQUEST: "bad_request",
@@ -99,6 +101,8 @@ def of_driveflow_error(request: Request, error: DriveFlowError) -> Response:
     headers = {}
     if isinstance(error, TooManyRequestsError):
         headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, OutsideUnavailableError):
+        headers["Retry-After"] = str(RETRY_AFTER_S)
     if isinstance(error, UnauthenticatedError):
         headers["WWW-Authenticate"] = "Bearer"
     fields = error.fields if isinstance(error, InvalidInputError) else ()

@@ -9,62 +9,14 @@ from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from driveflow.core.db import Base, CreatedMixin, TenantMixin, TimestampsMixin, one_of
-
-
-class PaymentStatus(StrEnum):
-    """The seed's four, and the states between them that Stripe knows."""
-
-    INTENT_CREATED = "intent_created"
-    PROCESSING = "processing"
-    REQUIRES_ACTION = "requires_action"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELED = "canceled"
-    PARTIALLY_REFUNDED = "partially_refunded"
-    REFUNDED = "refunded"
-    DISPUTED = "disputed"
-
-
-class RefundStatus(StrEnum):
-    """States of a refund, as Stripe names them."""
-
-    PENDING = "pending"
-    REQUIRES_ACTION = "requires_action"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELED = "canceled"
-
-
-class PaymentMethod(StrEnum):
-    """How a customer paid: through Stripe, or to the school directly, recorded by its staff."""
-
-    STRIPE = "stripe"
-    CASH = "cash"
-    BANK_TRANSFER = "bank_transfer"
-    ELSEWHERE = "elsewhere"
-
-
-class RefundCause(StrEnum):
-    """Why money goes back."""
-
-    STAFF = "staff"
-    CANCELLATION = "cancellation"
-    FEE_WAIVED = "fee_waived"
-    SLOT_LOST = "slot_lost"
-    PAID_TWICE = "paid_twice"
-
-
-class StripeOperation(StrEnum):
-    """Calls that change something at Stripe; each is made once per row of `stripe_requests`."""
-
-    CREATE_CHECKOUT_SESSION = "create_checkout_session"
-    EXPIRE_CHECKOUT_SESSION = "expire_checkout_session"
-    CREATE_PAYMENT_INTENT = "create_payment_intent"
-    CANCEL_PAYMENT_INTENT = "cancel_payment_intent"
-    CREATE_REFUND = "create_refund"
-    CREATE_ACCOUNT = "create_account"
-    CREATE_TRANSFER = "create_transfer"
-    REVERSE_TRANSFER = "reverse_transfer"
+from driveflow.integrations.stripe_calls import StripeOperation
+from driveflow.payments.lifecycle import (
+    DisputeStatus,
+    PaymentMethod,
+    PaymentStatus,
+    RefundCause,
+    RefundStatus,
+)
 
 
 class StripeRequestStatus(StrEnum):
@@ -95,10 +47,13 @@ class Payment(Base, TenantMixin, TimestampsMixin):
         ForeignKeyConstraint(
             ["org_id", "booking_id"], ["bookings.org_id", "bookings.id"], ondelete="CASCADE"
         ),
+        ForeignKeyConstraint(["org_id", "student_id"], ["students.org_id", "students.id"]),
         ForeignKeyConstraint(["org_id", "payer_guardian_id"], ["guardians.org_id", "guardians.id"]),
         UniqueConstraint("org_id", "booking_id"),
         UniqueConstraint("org_id", "stripe_payment_intent_id"),
         Index(None, "org_id", "status"),
+        Index(None, "org_id", "student_id"),
+        Index(None, "org_id", "created_at"),
         one_of("status", PaymentStatus),
         CheckConstraint("amount_cents >= 0", name="amount_cents"),
         CheckConstraint("platform_fee_cents >= 0 AND instructor_share_cents >= 0", name="split_positive"),
@@ -106,10 +61,12 @@ class Payment(Base, TenantMixin, TimestampsMixin):
         CheckConstraint("refunded_cents BETWEEN 0 AND amount_cents", name="refunded_cents"),
         CheckConstraint("stripe_fee_cents >= 0", name="stripe_fee_cents"),
         one_of("method", PaymentMethod),
+        one_of("dispute_status", DisputeStatus),
         UniqueConstraint("org_id", "stripe_checkout_session_id"),
     )
 
     booking_id: Mapped[UUID]
+    student_id: Mapped[UUID | None]
     status: Mapped[str] = mapped_column(
         default=PaymentStatus.INTENT_CREATED.value, server_default=PaymentStatus.INTENT_CREATED.value
     )
@@ -135,6 +92,7 @@ class Payment(Base, TenantMixin, TimestampsMixin):
     reference: Mapped[str | None]
     failure_code: Mapped[str | None]
     failure_message: Mapped[str | None]
+    dispute_status: Mapped[str | None]
 
 
 class Refund(Base, TenantMixin, TimestampsMixin):
@@ -149,6 +107,7 @@ class Refund(Base, TenantMixin, TimestampsMixin):
         Index(None, "org_id", "payment_id"),
         one_of("status", RefundStatus),
         one_of("cause", RefundCause),
+        one_of("method", PaymentMethod),
         CheckConstraint("amount_cents > 0", name="amount_cents"),
     )
 
@@ -162,6 +121,10 @@ class Refund(Base, TenantMixin, TimestampsMixin):
     cause: Mapped[str] = mapped_column(
         default=RefundCause.STAFF.value, server_default=RefundCause.STAFF.value
     )
+    method: Mapped[str] = mapped_column(
+        default=PaymentMethod.STRIPE.value, server_default=PaymentMethod.STRIPE.value
+    )
+    stripe_payment_intent_id: Mapped[str | None]
     attempt: Mapped[int] = mapped_column(default=1, server_default="1")
     requested_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     failure_reason: Mapped[str | None]

@@ -166,13 +166,16 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         415: "The body is not JSON.",
         422: "The input is wrong; `errors` names each field.",
         429: "Too many requests; see Retry-After.",
-        503: "The database does not answer; see Retry-After.",
+        503: "The database, or Stripe, does not answer; see Retry-After.",
     }.items()
 }
 """For `APIRouter(responses=PROBLEMS)`."""
 
 
-async def _school(org_id: Annotated[UUID, Path(description="The school; another one's answers 404")]) -> UUID:
+async def school_of(
+    org_id: Annotated[UUID, Path(description="The school; another one's answers 404")],
+) -> UUID:
+    """Return the school of the path, for its description; the route's class has checked it."""
     return org_id
 
 
@@ -182,5 +185,5 @@ def school_router(path: str = "") -> APIRouter:
         prefix="/orgs/{org_id}" + path,
         route_class=TenantRoute,
         responses=PROBLEMS,
-        dependencies=[Depends(_school)],
+        dependencies=[Depends(school_of)],
     )

@@ -18,6 +18,7 @@ from driveflow.bookings import moves
 from driveflow.core.actor import Actor
 from driveflow.core.outbox import Topic
 from driveflow.core.outbox_queue import Event
+from driveflow.entrypoints.worker import money_handlers
 from driveflow.trips import service as trips
 
 
@@ -48,8 +49,11 @@ async def close_cancelled_lesson(session: AsyncSession, actor: Actor, event: Eve
 
 HANDLERS: Final[Handlers] = MappingProxyType(
     {
-        Topic.BOOKING_CANCELLED: (close_cancelled_lesson,),
+        Topic.BOOKING_CANCELLED: (close_cancelled_lesson, money_handlers.refund_after),
+        Topic.BOOKING_FEE_WAIVED: (money_handlers.refund_after,),
         Topic.BOOKING_HOLD_DUE: (expire_hold,),
+        Topic.BOOKING_NO_SHOW: (money_handlers.refund_after,),
         Topic.LESSON_AUTO_CLOSE_DUE: (auto_close_lesson,),
+        Topic.PAYMENT_ABANDON_DUE: (money_handlers.abandon_payment,),
     }
 )

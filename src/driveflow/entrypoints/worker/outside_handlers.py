@@ -4,16 +4,36 @@ Topics whose provider is not configured have no handler; their events wait until
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from driveflow.core.outbox import Topic
 from driveflow.core.outside import AnyOutsideHandler
 from driveflow.core.settings import Settings
 from driveflow.entrypoints.worker.outside import OutsideHandlers
+from driveflow.integrations.stripe_client import StripeGateway, gateway_of
+from driveflow.payments import settlers as payments
+from driveflow.payments.stripe_events import StripeEventHandler
+from driveflow.payments.stripe_requests import StripeRequestHandler
+
+
+def stripe_request_handler(gateway: StripeGateway) -> StripeRequestHandler:
+    """Return the handler of frozen calls, with the settlers of every package."""
+    return StripeRequestHandler(gateway, {**payments.SETTLERS})
+
+
+def stripe_event_handler(gateway: StripeGateway) -> StripeEventHandler:
+    """Return the handler of what Stripe tells, with the appliers of every package."""
+    return StripeEventHandler(gateway, {**payments.APPLIERS})
 
 
 @asynccontextmanager
-async def outside_handlers(_settings: Settings) -> AsyncIterator[OutsideHandlers]:
+async def outside_handlers(settings: Settings) -> AsyncIterator[OutsideHandlers]:
     """Yield the handlers that the settings allow; their clients are closed at the end."""
     handlers: dict[Topic, AnyOutsideHandler] = {}
-    yield handlers
+    async with AsyncExitStack() as clients:
+        gateway = gateway_of(settings)
+        if gateway is not None:
+            clients.push_async_callback(gateway.close)
+            handlers[Topic.STRIPE_REQUEST_DUE] = stripe_request_handler(gateway)
+            handlers[Topic.STRIPE_EVENT_DUE] = stripe_event_handler(gateway)
+        yield handlers

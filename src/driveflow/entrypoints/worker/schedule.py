@@ -20,6 +20,8 @@ from driveflow.core.db import Database
 from driveflow.core.idempotency import RETENTION_HOURS
 from driveflow.core.outbox_queue import describe
 from driveflow.core.settings import Settings
+from driveflow.entrypoints import webhook_tools
+from driveflow.integrations.stripe_client import gateway_of
 from driveflow.trips.models import PARTITIONS_AHEAD
 
 DELETE_BATCH = 1000
@@ -93,11 +95,26 @@ async def delete_idempotency_keys(job: Job, database: Database, _settings: Setti
     return await _delete_everywhere(job, database, _DELETE_IDEMPOTENCY_KEYS, before)
 
 
+async def backfill_stripe_events(job: Job, database: Database, settings: Settings, now: datetime) -> int:
+    """Take in Stripe's events that its webhooks did not bring; two workers at once do no harm."""
+    gateway = gateway_of(settings)
+    if gateway is None:
+        return 0
+    try:
+        async with database.session(None) as session:
+            if not await _mine(session, job):
+                return 0
+        return (await webhook_tools.backfill(database, gateway, since=None, now=now)).new
+    finally:
+        await gateway.close()
+
+
 JOBS = (
     Job(1, "make_trip_point_partitions", 6 * 3600, make_partitions),
     Job(2, "drop_trip_point_partitions", 6 * 3600, drop_partitions),
     Job(3, "delete_processed_events", 3600, delete_processed_events),
     Job(4, "delete_idempotency_keys", 3600, delete_idempotency_keys),
+    Job(5, "backfill_stripe_events", 3600, backfill_stripe_events),
 )
 
 

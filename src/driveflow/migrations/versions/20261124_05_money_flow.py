@@ -19,6 +19,8 @@ _CHECKS = (
     ("orgs", "quiet_to_minute", "quiet_to_minute BETWEEN 0 AND 1439"),
     ("payments", "method", "method IN ('stripe', 'cash', 'bank_transfer', 'elsewhere')"),
     ("payments", "stripe_fee_cents", "stripe_fee_cents >= 0"),
+    ("payments", "dispute_status", "dispute_status IN ('open', 'won', 'lost')"),
+    ("refunds", "method", "method IN ('stripe', 'cash', 'bank_transfer', 'elsewhere')"),
     ("refunds", "cause", "cause IN ('staff', 'cancellation', 'fee_waived', 'slot_lost', 'paid_twice')"),
 )
 
@@ -98,6 +100,21 @@ def upgrade() -> None:
     op.add_column("payments", sa.Column("reference", sa.Text(), nullable=True))
     op.add_column("payments", sa.Column("failure_code", sa.Text(), nullable=True))
     op.add_column("payments", sa.Column("failure_message", sa.Text(), nullable=True))
+    op.add_column("payments", sa.Column("dispute_status", sa.Text(), nullable=True))
+    op.add_column("payments", sa.Column("student_id", sa.Uuid(), nullable=True))
+    op.create_foreign_key(
+        op.f("payments_org_id_student_id_fkey"),
+        "payments",
+        "students",
+        ["org_id", "student_id"],
+        ["org_id", "id"],
+    )
+    op.create_index(
+        op.f("payments_org_id_student_id_idx"), "payments", ["org_id", "student_id"], unique=False
+    )
+    op.create_index(
+        op.f("payments_org_id_created_at_idx"), "payments", ["org_id", "created_at"], unique=False
+    )
     op.create_unique_constraint(
         op.f("payments_org_id_stripe_checkout_session_id_key"),
         "payments",
@@ -121,6 +138,8 @@ def upgrade() -> None:
         op.f("payments_recorded_by_fkey"), "payments", "users", ["recorded_by"], ["id"], ondelete="SET NULL"
     )
     op.add_column("refunds", sa.Column("cause", sa.Text(), server_default="staff", nullable=False))
+    op.add_column("refunds", sa.Column("method", sa.Text(), server_default="stripe", nullable=False))
+    op.add_column("refunds", sa.Column("stripe_payment_intent_id", sa.Text(), nullable=True))
     op.add_column("refunds", sa.Column("attempt", sa.Integer(), server_default="1", nullable=False))
     op.add_column("refunds", sa.Column("requested_by", sa.Uuid(), nullable=True))
     op.add_column("refunds", sa.Column("failure_reason", sa.Text(), nullable=True))
@@ -159,11 +178,18 @@ def downgrade() -> None:
     op.drop_column("refunds", "failure_reason")
     op.drop_column("refunds", "requested_by")
     op.drop_column("refunds", "attempt")
+    op.drop_column("refunds", "stripe_payment_intent_id")
+    op.drop_column("refunds", "method")
     op.drop_column("refunds", "cause")
     op.drop_constraint(op.f("payments_recorded_by_fkey"), "payments", type_="foreignkey")
     op.drop_constraint(op.f("payments_stripe_checkout_session_id_fkey"), "payments", type_="foreignkey")
     op.drop_constraint(op.f("payments_org_id_payer_guardian_id_fkey"), "payments", type_="foreignkey")
     op.drop_constraint(op.f("payments_org_id_stripe_checkout_session_id_key"), "payments", type_="unique")
+    op.drop_index(op.f("payments_org_id_created_at_idx"), table_name="payments")
+    op.drop_index(op.f("payments_org_id_student_id_idx"), table_name="payments")
+    op.drop_constraint(op.f("payments_org_id_student_id_fkey"), "payments", type_="foreignkey")
+    op.drop_column("payments", "student_id")
+    op.drop_column("payments", "dispute_status")
     op.drop_column("payments", "failure_message")
     op.drop_column("payments", "failure_code")
     op.drop_column("payments", "reference")
