@@ -60,7 +60,6 @@ class LineKind(StrEnum):
     REFUND = "refund"
     DISPUTE = "dispute"
     FEE_WAIVED = "fee_waived"
-    CORRECTION = "correction"
     DEBT = "debt"
 
 

@@ -95,7 +95,7 @@ def upgrade() -> None:
         sa.Column("memo", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('lesson', 'fee', 'refund', 'dispute', 'fee_waived', 'correction', 'debt')",
+            "kind IN ('lesson', 'fee', 'refund', 'dispute', 'fee_waived', 'debt')",
             name=op.f("payout_lines_kind_check"),
         ),
         sa.CheckConstraint("amount_cents <> 0", name=op.f("payout_lines_amount_cents_check")),

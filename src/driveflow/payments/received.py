@@ -1,0 +1,53 @@
+"""What other packages ask about a booking's money: what came, what goes back."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from driveflow.payments.lifecycle import PAID, PaymentMethod, PaymentStatus, RefundCause
+from driveflow.payments.models import Payment, Refund
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The money of a booking: its price, split and currency, and what was decided to go back.
+
+    `returned_cents` counts every refund from its decision on, because one that fails is tried again. Money
+    that was paid twice is no part of the price, and neither is its refund.
+    """
+
+    payment_id: UUID
+    method: PaymentMethod
+    paid: bool
+    amount_cents: int
+    platform_fee_cents: int
+    currency: str
+    charge_id: str | None
+    returned_cents: int
+
+
+async def received_for(session: AsyncSession, org_id: UUID, booking_id: UUID) -> Received | None:
+    """Return what was received for a booking, None when nobody ever began to pay; no permission is asked."""
+    query = select(Payment).where(Payment.org_id == org_id, Payment.booking_id == booking_id)
+    payment = (await session.scalars(query.execution_options(populate_existing=True))).one_or_none()
+    if payment is None:
+        return None
+    returned_cents = await session.scalar(
+        select(func.coalesce(func.sum(Refund.amount_cents), 0)).where(
+            Refund.org_id == org_id,
+            Refund.payment_id == payment.id,
+            Refund.cause != RefundCause.PAID_TWICE.value,
+        )
+    )
+    return Received(
+        payment.id,
+        PaymentMethod(payment.method),
+        PaymentStatus(payment.status) in PAID,
+        payment.amount_cents,
+        payment.platform_fee_cents,
+        payment.currency,
+        payment.stripe_charge_id,
+        int(returned_cents or 0),
+    )
