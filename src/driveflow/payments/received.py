@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from driveflow.payments.lifecycle import PAID, PaymentMethod, PaymentStatus, RefundCause
-from driveflow.payments.models import Payment, Refund
+from driveflow.payments.lifecycle import PAID, PaymentMethod, PaymentStatus
+from driveflow.payments.models import Payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,6 @@ async def received_for(session: AsyncSession, org_id: UUID, booking_id: UUID) ->
     payment = (await session.scalars(query.execution_options(populate_existing=True))).one_or_none()
     if payment is None:
         return None
-    returned_cents = await session.scalar(
-        select(func.coalesce(func.sum(Refund.amount_cents), 0)).where(
-            Refund.org_id == org_id,
-            Refund.payment_id == payment.id,
-            Refund.cause != RefundCause.PAID_TWICE.value,
-        )
-    )
     return Received(
         payment.id,
         PaymentMethod(payment.method),
@@ -49,5 +42,5 @@ async def received_for(session: AsyncSession, org_id: UUID, booking_id: UUID) ->
         payment.platform_fee_cents,
         payment.currency,
         payment.stripe_charge_id,
-        int(returned_cents or 0),
+        payment.refunded_cents,
     )

@@ -45,9 +45,7 @@ async def lock_open_debts(
     return list(await session.scalars(locked))
 
 
-async def waiting_of_instructor(
-    session: AsyncSession, org_id: UUID, instructor_id: UUID
-) -> list[Payout]:
+async def waiting_of_instructor(session: AsyncSession, org_id: UUID, instructor_id: UUID) -> list[Payout]:
     """Return an instructor's payouts that are not made yet because something is in the way."""
     query = payouts(org_id, instructor_id=instructor_id).where(
         Payout.status.in_((PayoutStatus.PENDING.value, PayoutStatus.FAILED.value)),

@@ -104,7 +104,11 @@ class ReversalSettler:
             payout.reversed_cents -= reversal.amount_cents
             told = answer.refusal.message if answer.refusal is not None else ""
             books.add_debt(
-                session, payout, reversal.amount_cents, f"Stripe did not reverse the transfer: {told}", now=now
+                session,
+                payout,
+                reversal.amount_cents,
+                f"Stripe did not reverse the transfer: {told}",
+                now=now,
             )
         else:
             reversal.status = ReversalStatus.SUCCEEDED.value

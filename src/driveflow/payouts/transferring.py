@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from driveflow.bookings import service as bookings
 from driveflow.core.actor import Actor, Permission, require
 from driveflow.core.audit import Action, record
 from driveflow.core.db import get_or_404
@@ -78,13 +79,14 @@ async def mark_paid(
     Raises ConflictError `paid_by_stripe` for a payout that Stripe makes, `not_due` before its hold is over
     and its debts are taken out, `invalid_transition` for one that is not waiting.
     """
-    require(actor, Permission.PAYOUT_ACCOUNTS_MANAGE)
+    require(actor, Permission.PAYMENTS_MANAGE)
     payout = await get_or_404(session, Payout, actor.org_id, payout_id, lock=True)
     if payout.method != PayoutMethod.MANUAL:
         raise ConflictError("Stripe makes this payout; it is not paid by hand.", code="paid_by_stripe")
     if payout.status == PayoutStatus.PAID:
         return payout
-    if payout.status == PayoutStatus.PENDING and payout.waiting_reason != BY_HAND:
+    # The worker has taken debts out and said that it waits for staff.
+    if payout.status == PayoutStatus.PENDING and payout.waiting_reason is None:
         raise ConflictError(
             "This payout is still held; pay it when its hold is over.",
             code="not_due",
@@ -118,11 +120,15 @@ class TransferSettler:
     """What Stripe's answer to a transfer means."""
 
     async def still_wanted(
-        self, session: AsyncSession, actor: Actor, request: StripeRequest, *, now: datetime
+        self,
+        session: AsyncSession,  # noqa: ARG002 - a settler's signature
+        actor: Actor,  # noqa: ARG002 - as above
+        request: StripeRequest,  # noqa: ARG002 - as above
+        *,
+        now: datetime,  # noqa: ARG002 - as above
     ) -> bool:
         """Return True: the ledger has it already, and what changed since is reversed afterwards."""
-        payout = await get_or_404(session, Payout, actor.org_id, request.entity_id, lock=True)
-        return payout.status == PayoutStatus.IN_TRANSIT
+        return True
 
     async def settle(
         self,
@@ -134,7 +140,10 @@ class TransferSettler:
         now: datetime,
     ) -> None:
         """Mark the payout paid, or let it wait; then book what happened to its booking meanwhile."""
-        payout = await _lock(session, actor, request.entity_id)
+        found = await get_or_404(session, Payout, actor.org_id, request.entity_id)
+        if found.booking_id is not None:
+            await bookings.load_visible(session, actor, found.booking_id, lock=True)
+        payout = await get_or_404(session, Payout, actor.org_id, found.id, lock=True)
         if answer.object is None:
             await self._refused(session, actor, payout, answer.refusal, now=now)
         else:
@@ -190,16 +199,12 @@ class TransferSettler:
         await announce_due(session, payout, now=now, at=now + TRY_AGAIN_AFTER)
 
 
-async def _lock(session: AsyncSession, actor: Actor, payout_id: UUID) -> Payout:
-    return await get_or_404(session, Payout, actor.org_id, payout_id, lock=True)
-
-
 async def _lock_settled(session: AsyncSession, actor: Actor, payout_id: UUID, *, now: datetime) -> Payout:
     """Return a payout, locked after its booking, with everything booked that happened to that."""
     payout = await get_or_404(session, Payout, actor.org_id, payout_id)
     if payout.booking_id is not None:
         await settle_booking(session, actor, payout.booking_id, now=now)
-    return await _lock(session, actor, payout_id)
+    return await get_or_404(session, Payout, actor.org_id, payout_id, lock=True)
 
 
 async def _in_the_way(session: AsyncSession, payout: Payout, instructor: Instructor) -> Waits | None:
@@ -229,6 +234,7 @@ async def _transfer(
 ) -> None:
     """Write the transfer down; the worker makes it."""
     money = await received_for(session, actor.org_id, payout.booking_id) if payout.booking_id else None
+    source = {"source_transaction": money.charge_id} if money is not None and money.charge_id else {}
     books.move(payout, Cause.TRANSFER, now=now)
     payout.attempt += 1
     payout.waiting_reason = payout.failure_code = None
@@ -253,7 +259,7 @@ async def _transfer(
             "amount": payout.amount_cents,
             "currency": payout.currency.lower(),
             "destination": instructor.stripe_account_id,
-            "source_transaction": money.charge_id if money is not None else None,
+            **source,
             "transfer_group": f"booking_{payout.booking_id}",
             "metadata": {
                 "org_id": str(actor.org_id),
