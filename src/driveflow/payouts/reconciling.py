@@ -97,7 +97,7 @@ class Booked:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What Stripe says that one object moved, in how many moves, the latest at `at`; `school` if it is known."""
+    """What one object moved at Stripe, in how many moves, the latest at `at`; `school` if it is known."""
 
     stripe_id: str
     gross_cents: int
@@ -236,7 +236,8 @@ def compare_balance(statement: Statement) -> list[Difference]:
         Difference(
             DifferenceKind.BALANCE,
             None,
-            f"Stripe's balance is {_cents(statement.balance_cents)}, its moves add up to {_cents(total_cents)}.",
+            f"Stripe's balance is {_cents(statement.balance_cents)}, its moves add up to "
+            f"{_cents(total_cents)}.",
             statement.balance_cents - total_cents,
         )
     ]
@@ -323,7 +324,8 @@ def _compare(booked: Booked, moved: Moved | None, *, now: datetime, grace: timed
     undone = gross_cents == 0 and moved.moves > 1
     kind = DifferenceKind.OTHER_STATUS if undone else DifferenceKind.OTHER_AMOUNT
     how = "it went and came back" if undone else f"it moved {_cents(gross_cents)}"
-    sentence = f"{_capital(booked.what)} ({booked.stripe_id}) moved {_cents(booked.gross_cents)} here, at Stripe {how}."
+    what = f"{_capital(booked.what)} ({booked.stripe_id})"
+    sentence = f"{what} moved {_cents(booked.gross_cents)} here, at Stripe {how}."
     return [_difference(kind, booked, sentence, off_cents)]
 
 
