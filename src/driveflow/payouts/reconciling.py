@@ -16,16 +16,16 @@ Differences come in kinds:
 * inconsistent: two places of the books contradict each other;
 * stuck: a call to Stripe that has waited for its answer too long.
 
-What is under way is no difference: an amount that a call may have moved and whose answer is not booked, and
-moves at Stripe younger than `GRACE`, which events may not have told yet. Money that Stripe moves to and from
-the platform's own bank, and its fees for other services, are not in the ledger; they are counted apart.
+What is under way is no difference: an object whose call waits for its answer to be booked, and moves at
+Stripe younger than `GRACE`, which events may not have told yet. Money that Stripe moves to and from the
+platform's own bank, and its fees for other services, are not in the ledger; they are counted apart.
 
 Amounts are whole cents; positive ones came to the platform.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -80,31 +80,33 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """What the books say of one Stripe object; `what` names our row, as in "refund 0199...".
+    """What the ledger says of one Stripe object; `what` names our row, as in "refund 0199...".
 
-    `gross_cents` is without Stripe's fee, `fee_cents` positive. `under_way_cents` is what a call whose answer
-    is not booked may have moved as well.
+    `gross_cents` is without Stripe's fee; `fee_cents` is positive.
     """
 
     school: str
     what: str
     entity_id: str
-    stripe_id: str | None
+    stripe_id: str
     gross_cents: int
     fee_cents: int = 0
-    under_way_cents: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What one object moved at Stripe, in how many moves, the latest at `at`; `school` if it is known."""
+    """What one object moved at Stripe, in how many moves, the latest at `at`.
+
+    `org_id` and `request_id` are from its metadata: the school and the call that made it, where we made it.
+    """
 
     stripe_id: str
     gross_cents: int
     fee_cents: int
     moves: int
     at: datetime
-    school: str | None = None
+    org_id: str | None = None
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +114,12 @@ class Books:
     """A school's books: objects, and the ledger's sums that its rows must add up to."""
 
     school: str
+    org_id: str
     booked: tuple[Booked, ...]
     clearing_cents: int
     pairs: tuple["Pair", ...] = ()
     open_items: tuple["OpenItem", ...] = ()
-    stuck: tuple["StuckCall", ...] = ()
+    unanswered: tuple["UnansweredCall", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +146,8 @@ class OpenItem:
 
 
 @dataclass(frozen=True, slots=True)
-class StuckCall:
-    """A call to Stripe without an answer, written down at `since`."""
+class UnansweredCall:
+    """A call to Stripe whose answer is not booked, written down at `since`."""
 
     operation: str
     request_id: str
@@ -162,68 +165,85 @@ class Statement:
 
 @dataclass(slots=True)
 class _Sum:
+    at: datetime
     gross_cents: int = 0
     fee_cents: int = 0
     moves: int = 0
-    at: datetime | None = None
+    org_id: str | None = None
+    request_id: str | None = None
 
 
-@dataclass(slots=True)
 class StatementBuilder:
-    """Sums up Stripe's balance transactions as they come, page by page."""
+    """Sums up the balance transactions of one currency as they come, page by page.
 
-    currency: str
-    outside_cents: int = 0
-    _sums: dict[str, _Sum] = field(default_factory=dict)
+    They are expected with their `source` expanded. A charge counts under its PaymentIntent, the name that the
+    books have for it; `name_of` gives that for the id of a charge, and the source for that of a transaction.
+    """
 
-    def add(self, transaction: Mapping[str, Any], at: datetime) -> None:
-        """Count one balance transaction, `at` being its time; other currencies are another statement's."""
-        if transaction["currency"] != self.currency:
-            return
+    def __init__(self) -> None:
+        self._sums: dict[str, _Sum] = {}
+        self._names: dict[str, str] = {}
+        self._outside_cents = 0
+
+    def add(self, transaction: Mapping[str, Any]) -> None:
+        """Count one balance transaction."""
         source = transaction.get("source")
-        stripe_id = source["id"] if isinstance(source, Mapping) else source
-        if transaction["type"] in _OUTSIDE_THE_BOOKS or stripe_id is None:
-            self.outside_cents += transaction["net"]
+        if transaction["type"] in _OUTSIDE_THE_BOOKS or source is None:
+            self._outside_cents += transaction["net"]
             return
-        total = self._sums.setdefault(stripe_id, _Sum())
+        known = source if isinstance(source, Mapping) else {"id": source}
+        name = known.get("payment_intent") if known.get("object") == "charge" else None
+        stripe_id = str(name or known["id"])
+        self._names[known["id"]] = self._names[transaction["id"]] = stripe_id
+        at = datetime.fromtimestamp(transaction["created"], UTC)
+        total = self._sums.setdefault(stripe_id, _Sum(at))
+        metadata = known.get("metadata") or {}
+        total.at = max(total.at, at)
         total.gross_cents += transaction["amount"]
         total.fee_cents += transaction["fee"]
         total.moves += 1
-        total.at = at if total.at is None else max(total.at, at)
+        total.org_id = total.org_id or metadata.get("org_id")
+        total.request_id = total.request_id or metadata.get("request_id")
 
-    def statement(self, balance_cents: int, schools: Mapping[str, str]) -> Statement:
-        """Return the whole; `schools` has the school of each object that is known to belong to one."""
-        moved = tuple(
+    def name_of(self, stripe_id: str) -> str:
+        """Return the name under which an id counts, itself where nothing is known of it."""
+        return self._names.get(stripe_id, stripe_id)
+
+    def statement(self, balance_cents: int) -> Statement:
+        """Return the whole."""
+        moved = (
             Moved(
-                stripe_id, total.gross_cents, total.fee_cents, total.moves, total.at, schools.get(stripe_id)
+                stripe_id,
+                total.gross_cents,
+                total.fee_cents,
+                total.moves,
+                total.at,
+                total.org_id,
+                total.request_id,
             )
             for stripe_id, total in self._sums.items()
-            if total.at is not None
         )
-        return Statement(moved, self.outside_cents, balance_cents)
+        return Statement(tuple(moved), self._outside_cents, balance_cents)
 
 
 def compare_with_stripe(
-    books: Iterable[Books], statement: Statement, *, now: datetime, grace: timedelta = GRACE
+    books: Sequence[Books], statement: Statement, *, now: datetime, grace: timedelta = GRACE
 ) -> list[Difference]:
-    """Return the differences between schools' books and Stripe's statement.
-
-    For one school alone pass its books, and a statement of that school's objects.
-    """
+    """Return the differences between all schools' books and Stripe's statement."""
     found = {moved.stripe_id: moved for moved in statement.moved}
+    schools = {book.org_id: book.school for book in books}
+    under_way = {call.request_id for book in books for call in book.unanswered}
     differences: list[Difference] = []
     known: set[str] = set()
     for book in books:
         for booked in book.booked:
-            moved = found.get(booked.stripe_id) if booked.stripe_id is not None else None
-            if booked.stripe_id is not None:
-                known.add(booked.stripe_id)
-            differences += _compare(booked, moved, now=now, grace=grace)
-    differences += [
-        _missing_here(moved.school, moved)
-        for moved in statement.moved
-        if moved.stripe_id not in known and not _is_young(moved, now, grace) and _net(moved)
-    ]
+            known.add(booked.stripe_id)
+            differences += _compare(booked, found.get(booked.stripe_id), now=now, grace=grace)
+    for moved in statement.moved:
+        if moved.stripe_id in known or moved.request_id in under_way:
+            continue
+        if _net(moved) and not _is_young(moved, now, grace):
+            differences.append(_missing_here(schools.get(moved.org_id or ""), moved))
     return differences
 
 
@@ -289,43 +309,35 @@ def compare_within(books: Books, *, now: datetime) -> list[Difference]:
             0,
             entity_id=call.request_id,
         )
-        for call in books.stuck
+        for call in books.unanswered
         if now - call.since >= STUCK_AFTER
     ]
     return differences
 
 
 def _compare(booked: Booked, moved: Moved | None, *, now: datetime, grace: timedelta) -> list[Difference]:
-    gross_cents = moved.gross_cents if moved is not None else 0
-    fee_cents = moved.fee_cents if moved is not None else 0
-    if gross_cents in {booked.gross_cents, booked.gross_cents + booked.under_way_cents}:
-        if gross_cents == booked.gross_cents and fee_cents != booked.fee_cents:
-            return [
-                _difference(
-                    DifferenceKind.OTHER_AMOUNT,
-                    booked,
-                    f"Stripe's fee for {booked.what} ({booked.stripe_id}) is {_cents(booked.fee_cents)} here "
-                    f"and {_cents(fee_cents)} there.",
-                    fee_cents - booked.fee_cents,
-                )
-            ]
-        return []
-    if moved is not None and _is_young(moved, now, grace):
-        return []
-    off_cents = gross_cents - booked.gross_cents
-    if moved is None:
-        sentence = (
-            f"{_capital(booked.what)} moved {_cents(booked.gross_cents)} here, Stripe has no "
-            f"{booked.stripe_id or 'object for it'}."
-        )
-        return [_difference(DifferenceKind.MISSING_THERE, booked, sentence, off_cents)]
-    if booked.gross_cents == 0:
-        return [_missing_here(booked.school, moved, booked)]
-    undone = gross_cents == 0 and moved.moves > 1
-    kind = DifferenceKind.OTHER_STATUS if undone else DifferenceKind.OTHER_AMOUNT
-    how = "it went and came back" if undone else f"it moved {_cents(gross_cents)}"
     what = f"{_capital(booked.what)} ({booked.stripe_id})"
-    sentence = f"{what} moved {_cents(booked.gross_cents)} here, at Stripe {how}."
+    if moved is None:
+        if booked.gross_cents == booked.fee_cents == 0:
+            return []
+        sentence = f"{what} moved {_cents(booked.gross_cents)} here, Stripe has no such move."
+        return [_difference(DifferenceKind.MISSING_THERE, booked, sentence, -booked.gross_cents)]
+    off_cents = moved.gross_cents - booked.gross_cents
+    if _is_young(moved, now, grace) or (off_cents == 0 and moved.fee_cents == booked.fee_cents):
+        return []
+    kind = DifferenceKind.OTHER_AMOUNT
+    if off_cents == 0:
+        off_cents = booked.fee_cents - moved.fee_cents
+        sentence = (
+            f"Stripe's fee for {booked.what} ({booked.stripe_id}) is {_cents(booked.fee_cents)} here, "
+            f"{_cents(moved.fee_cents)} there."
+        )
+    else:
+        sentence = f"{what} moved {_cents(booked.gross_cents)} here, {_cents(moved.gross_cents)} at Stripe."
+        # A move and its undoing, of which one side has only the first: a refund that came back, say.
+        if booked.gross_cents == 0 or (moved.gross_cents == 0 and moved.moves > 1):
+            kind = DifferenceKind.OTHER_STATUS
+            sentence = f"{sentence} It came back on one side only."
     return [_difference(kind, booked, sentence, off_cents)]
 
 
@@ -335,15 +347,13 @@ def _difference(kind: DifferenceKind, booked: Booked, sentence: str, cents: int)
     )
 
 
-def _missing_here(school: str | None, moved: Moved, booked: Booked | None = None) -> Difference:
-    what = f"{booked.what} here has no amount for it" if booked is not None else "nothing here knows it"
+def _missing_here(school: str | None, moved: Moved) -> Difference:
     return Difference(
         DifferenceKind.MISSING_HERE,
         school,
-        f"{moved.stripe_id} moved {_cents(_net(moved))} at Stripe, {what}.",
+        f"{moved.stripe_id} moved {_cents(_net(moved))} at Stripe, nothing here knows it.",
         _net(moved),
         stripe_id=moved.stripe_id,
-        entity_id=booked.entity_id if booked is not None else None,
     )
 
 
