@@ -7,7 +7,14 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from driveflow.payouts.lifecycle import PayoutStatus
-from driveflow.payouts.models import Payout, PayoutDebt, PayoutDispute, PayoutLine, PayoutReversal
+from driveflow.payouts.models import (
+    Payout,
+    PayoutDebt,
+    PayoutDispute,
+    PayoutLine,
+    PayoutReversal,
+    ReversalStatus,
+)
 
 
 def payouts(
@@ -25,6 +32,12 @@ async def lock_payout_of_booking(session: AsyncSession, org_id: UUID, booking_id
     query = select(Payout).where(Payout.org_id == org_id, Payout.booking_id == booking_id)
     locked = query.with_for_update(key_share=True).execution_options(populate_existing=True)
     return (await session.scalars(locked)).one_or_none()
+
+
+async def payout_of_transfer(session: AsyncSession, org_id: UUID, transfer_id: str) -> Payout | None:
+    """Return the payout that a transfer made, or None."""
+    query = select(Payout).where(Payout.org_id == org_id, Payout.stripe_transfer_id == transfer_id)
+    return (await session.scalars(query)).one_or_none()
 
 
 async def lock_open_debts(
@@ -77,7 +90,7 @@ async def pending_reversals(session: AsyncSession, org_id: UUID, payout_id: UUID
     query = select(func.count()).where(
         PayoutReversal.org_id == org_id,
         PayoutReversal.payout_id == payout_id,
-        PayoutReversal.status == "pending",
+        PayoutReversal.status == ReversalStatus.PENDING.value,
     )
     return int(await session.scalar(query) or 0)
 
