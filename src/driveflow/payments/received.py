@@ -1,5 +1,6 @@
 """What other packages ask about a booking's money: what came, what goes back."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -30,17 +31,24 @@ class Received:
 
 async def received_for(session: AsyncSession, org_id: UUID, booking_id: UUID) -> Received | None:
     """Return what was received for a booking, None when nobody ever began to pay; no permission is asked."""
-    query = select(Payment).where(Payment.org_id == org_id, Payment.booking_id == booking_id)
-    payment = (await session.scalars(query.execution_options(populate_existing=True))).one_or_none()
-    if payment is None:
-        return None
-    return Received(
-        payment.id,
-        PaymentMethod(payment.method),
-        PaymentStatus(payment.status) in PAID,
-        payment.amount_cents,
-        payment.platform_fee_cents,
-        payment.currency,
-        payment.stripe_charge_id,
-        payment.refunded_cents,
-    )
+    return (await received_by_booking(session, org_id, [booking_id])).get(booking_id)
+
+
+async def received_by_booking(
+    session: AsyncSession, org_id: UUID, booking_ids: Collection[UUID]
+) -> dict[UUID, Received]:
+    """Return what was received for bookings, by booking; as `received_for`."""
+    query = select(Payment).where(Payment.org_id == org_id, Payment.booking_id.in_(booking_ids))
+    return {
+        payment.booking_id: Received(
+            payment.id,
+            PaymentMethod(payment.method),
+            PaymentStatus(payment.status) in PAID,
+            payment.amount_cents,
+            payment.platform_fee_cents,
+            payment.currency,
+            payment.stripe_charge_id,
+            payment.refunded_cents,
+        )
+        for payment in await session.scalars(query.execution_options(populate_existing=True))
+    }

@@ -5,6 +5,7 @@ One verb for all causes: it looks at the booking, its money and its dispute as t
 first, or how often one comes. Locks: booking, payout, debts.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from driveflow.lessons import service as lessons
 from driveflow.orgs import service as orgs
 from driveflow.payments.ledger import Account
 from driveflow.payments.lifecycle import PaymentMethod
-from driveflow.payments.received import Received, received_for
+from driveflow.payments.received import Received, received_by_booking, received_for
 from driveflow.payouts import books, repository, reversing
 from driveflow.payouts.earnings import (
     DISPUTE_REASON,
@@ -30,12 +31,13 @@ from driveflow.payouts.earnings import (
     EarningKind,
     Facts,
     LineKind,
+    NothingEarned,
     due_at,
     earned,
     take_back,
 )
 from driveflow.payouts.lifecycle import OPEN, Cause, PayoutStatus
-from driveflow.payouts.models import DisputeStatus, Payout, PayoutMethod
+from driveflow.payouts.models import DisputeStatus, Payout, PayoutDispute, PayoutMethod
 
 _TAKEN = {
     LineKind.REFUND: REFUND_REASON,
@@ -63,10 +65,11 @@ async def settle_booking(
     # What is under way is looked at again when Stripe has answered.
     if money is None or (payout is not None and payout.status == PayoutStatus.IN_TRANSIT):
         return payout
-    result = earned(await _facts(session, actor, booking, money))
+    dispute = await repository.dispute_of_booking(session, actor.org_id, booking_id)
+    result = earned(_facts(booking, money, dispute))
     if payout is None:
         if isinstance(result, Earned):
-            return await _accrue(session, actor, booking, money, result, now=now)
+            return await _accrue(session, actor, booking, money, result, dispute, now=now)
         return None
     share_cents, school_cents = (
         (result.share_cents, result.school_cents) if isinstance(result, Earned) else (0, 0)
@@ -76,8 +79,21 @@ async def settle_booking(
     return payout
 
 
-async def _facts(session: AsyncSession, actor: Actor, booking: Booking, money: Received) -> Facts:
-    dispute = await repository.dispute_of_booking(session, actor.org_id, booking.id)
+async def earned_by(
+    session: AsyncSession, actor: Actor, booking_ids: Collection[UUID], *, until: datetime
+) -> list[tuple[UUID, Earned | NothingEarned]]:
+    """Return what was earned by bookings as the RULE has it, of those that did not change since `until`."""
+    rows = await bookings.by_ids(session, actor, booking_ids)
+    money = await received_by_booking(session, actor.org_id, booking_ids)
+    disputes = await repository.disputes_of_bookings(session, actor.org_id, booking_ids)
+    return [
+        (row.id, earned(_facts(row, money[row.id], disputes.get(row.id))))
+        for row in rows
+        if row.updated_at <= until
+    ]
+
+
+def _facts(booking: Booking, money: Received, dispute: PayoutDispute | None) -> Facts:
     lost = dispute is not None and dispute.status == DisputeStatus.LOST
     return Facts(
         status=BookingStatus(booking.status),
@@ -91,7 +107,14 @@ async def _facts(session: AsyncSession, actor: Actor, booking: Booking, money: R
 
 
 async def _accrue(
-    session: AsyncSession, actor: Actor, booking: Booking, money: Received, result: Earned, *, now: datetime
+    session: AsyncSession,
+    actor: Actor,
+    booking: Booking,
+    money: Received,
+    result: Earned,
+    dispute: PayoutDispute | None,
+    *,
+    now: datetime,
 ) -> Payout:
     hold_minutes = (await orgs.settings_of(session, actor.org_id)).payout_hold_minutes
     by_stripe = money.method is PaymentMethod.STRIPE
@@ -141,7 +164,6 @@ async def _accrue(
         books.move(payout, Cause.EMPTIED, now=now)
         await session.flush()
         return payout
-    dispute = await repository.dispute_of_booking(session, actor.org_id, booking.id)
     if dispute is not None and dispute.status == DisputeStatus.OPEN:
         books.move(payout, Cause.DISPUTED, now=now)
     await session.flush()

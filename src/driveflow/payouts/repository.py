@@ -75,6 +75,24 @@ async def dispute_of_booking(session: AsyncSession, org_id: UUID, booking_id: UU
     return (await session.scalars(query.execution_options(populate_existing=True))).one_or_none()
 
 
+async def disputes_of_bookings(
+    session: AsyncSession, org_id: UUID, booking_ids: Collection[UUID]
+) -> dict[UUID, PayoutDispute]:
+    """Return the disputes over bookings' payments, by booking."""
+    query = select(PayoutDispute).where(
+        PayoutDispute.org_id == org_id, PayoutDispute.booking_id.in_(booking_ids)
+    )
+    return {row.booking_id: row for row in await session.scalars(query)}
+
+
+async def payouts_of_bookings(
+    session: AsyncSession, org_id: UUID, booking_ids: Collection[UUID]
+) -> dict[UUID, Payout]:
+    """Return the payouts of bookings, by booking."""
+    query = select(Payout).where(Payout.org_id == org_id, Payout.booking_id.in_(booking_ids))
+    return {row.booking_id: row for row in await session.scalars(query) if row.booking_id is not None}
+
+
 async def is_reversed_for(session: AsyncSession, org_id: UUID, payout_id: UUID, refund_id: UUID) -> bool:
     """Return whether a payout has a reversal because of this refund already."""
     query = select(PayoutReversal.id).where(
