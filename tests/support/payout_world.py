@@ -12,26 +12,16 @@ import httpx
 import stripe
 from pydantic import SecretStr
 
-from driveflow.core import outside
-from driveflow.core.actor import Actor, system_actor
 from driveflow.core.db import APP_ROLE, WORKER_ROLE, Database
 from driveflow.core.settings import Settings
 from driveflow.entrypoints.app import create_app
 from driveflow.entrypoints.worker.loop import Worker
-from driveflow.entrypoints.worker.outside_handlers import outside_handlers, stripe_request_handler
+from driveflow.entrypoints.worker.outside_handlers import outside_handlers
 from driveflow.integrations.stripe_client import StripeGateway
-from driveflow.payments import refunds, starting
-from driveflow.payments.attempts import PayPages
-from driveflow.payments.lifecycle import PaymentMethod
-from driveflow.payments.paying import PaymentMode
-from driveflow.payments.starting import Call
-from driveflow.payments.stripe_requests import call_of
 from driveflow.payments.webhook_intake import take_in
-from driveflow.payouts import onboarding
 from support.schools import Clock, Ready, School, open_school
 from support.stripe_sandbox import Control, StripeSandbox, stripe_sandbox
 
-PAGES = PayPages("https://school.example/paid", "https://school.example/not-paid")
 HOLD = timedelta(hours=72)
 
 
@@ -131,11 +121,6 @@ class PayoutWorld:
         """What steers the sandbox."""
         return self.stage.sandbox.control
 
-    @property
-    def system(self) -> Actor:
-        """DriveFlow itself in the school."""
-        return system_actor(self.school.org_id)
-
     async def book(self, *, price_cents: int | None = None, instructor: Any = None) -> dict[str, Any]:
         """Book a lesson, each one on another day from tomorrow on."""
         self._day += 1
@@ -148,18 +133,8 @@ class PayoutWorld:
 
     async def pay(self, booking: dict[str, Any], card: str = "pm_card_visa") -> str:
         """Pay a booking through Stripe; return the PaymentIntent's id."""
-        async with self.stage.database.session(self.school.org_id) as session:
-            step = await starting.start(
-                session, self.system, UUID(booking["id"]), PaymentMode.INTENT, PAGES, now=self.clock()
-            )
-        assert isinstance(step, Call)
-        assert step.frozen.event is not None
-        call = call_of(step.frozen.request, attempt=1, now=self.clock())
-        handler = stripe_request_handler(self.stage.gateway)
-        answer = await outside.conclude(
-            self.stage.database, self.system, step.frozen.event, handler, call, clock=self.clock
-        )
-        intent_id: str = answer.accepted["id"]
+        started = await self.school.post(f"/bookings/{booking['id']}/payment", {"mode": "intent"}, expect=200)
+        intent_id: str = started["client_secret"].partition("_secret_")[0]
         await self.stripe.v1.payment_intents.confirm_async(
             intent_id, {"payment_method": card, "return_url": "https://school.example/"}
         )
@@ -168,10 +143,7 @@ class PayoutWorld:
 
     async def pay_in_cash(self, booking: dict[str, Any]) -> None:
         """Let staff record cash."""
-        async with self.stage.database.session(self.school.org_id) as session:
-            await starting.record(
-                session, self.system, UUID(booking["id"]), PaymentMethod.CASH, None, now=self.clock()
-            )
+        await self.school.post(f"/bookings/{booking['id']}/payment/record", {"method": "cash"}, expect=200)
         await self.pump()
 
     async def complete(self, booking: dict[str, Any]) -> None:
@@ -205,15 +177,7 @@ class PayoutWorld:
     async def begin_onboarding(self, instructor: dict[str, Any] | None = None) -> str:
         """Let an instructor ask for an account; return its id."""
         row = instructor or self.ready.instructor
-        async with self.stage.database.session(self.school.org_id) as session:
-            frozen = await onboarding.begin(session, self.system, UUID(row["id"]), now=self.clock())
-        assert frozen is not None
-        assert frozen.event is not None
-        call = call_of(frozen.request, attempt=1, now=self.clock())
-        handler = stripe_request_handler(self.stage.gateway)
-        await outside.conclude(
-            self.stage.database, self.system, frozen.event, handler, call, clock=self.clock
-        )
+        await self.school.post(f"/instructors/{row['id']}/onboarding", expect=200)
         account: str = await self.stage.owner.fetchval(
             "SELECT stripe_account_id FROM instructors WHERE id = $1", UUID(row["id"])
         )
@@ -221,17 +185,14 @@ class PayoutWorld:
 
     async def refund(self, booking: dict[str, Any], amount_cents: int) -> None:
         """Give back a part of a booking's payment, and let it travel."""
-        payment_id = await self.payment_id(booking)
-        async with self.stage.database.session(self.school.org_id) as session:
-            await refunds.refund_by_staff(
-                session,
-                self.system,
-                payment_id,
-                amount_cents=amount_cents,
-                reason="Goodwill",
-                now=self.clock(),
-            )
+        await self.give_back(booking, amount_cents)
         await self.pump()
+
+    async def give_back(self, booking: dict[str, Any], amount_cents: int) -> None:
+        """Decide to give back a part of a booking's payment."""
+        payment_id = await self.payment_id(booking)
+        body = {"amount_cents": amount_cents, "reason": "Goodwill"}
+        await self.school.post(f"/payments/{payment_id}/refunds", body)
 
     async def payment_id(self, booking: dict[str, Any]) -> UUID:
         """Return the id of a booking's payment."""

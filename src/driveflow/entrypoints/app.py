@@ -61,6 +61,7 @@ API_ROUTERS = (
     payments.ledger_router,
     payments.webhooks_router,
     payouts.router,
+    payouts.onboarding_router,
     audit.router,
 )
 

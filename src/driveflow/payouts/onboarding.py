@@ -7,11 +7,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from driveflow.core.actor import Actor, system_actor
-from driveflow.core.errors import ConflictError
 from driveflow.integrations.stripe_calls import StripeAnswer, StripeOperation
 from driveflow.orgs import service as orgs
 from driveflow.payments.models import StripeRequest, StripeRequestStatus
-from driveflow.payments.stripe_requests import Frozen, freeze
+from driveflow.payments.starting import Call, Wait
+from driveflow.payments.stripe_requests import freeze
 from driveflow.payouts.accounts import kyc_status
 from driveflow.payouts.earnings import KycStatus
 from driveflow.payouts.transferring import release_waiting
@@ -22,23 +22,18 @@ APPLIED: Final = "applied"
 UNCHANGED: Final = "unchanged"
 
 
-async def account_of(session: AsyncSession, actor: Actor, instructor_id: UUID) -> str | None:
-    """Return the id of an instructor's account at Stripe, None without one.
+async def begin(
+    session: AsyncSession, actor: Actor, instructor_id: UUID, *, now: datetime
+) -> str | Call | Wait:
+    """Return the id of an instructor's account at Stripe, or the call that makes it first.
 
-    Raises NotFoundError for an instructor whose account is not the actor's to manage.
-    """
-    return (await people.get_instructor_account(session, actor, instructor_id)).stripe_account_id
-
-
-async def begin(session: AsyncSession, actor: Actor, instructor_id: UUID, *, now: datetime) -> Frozen | None:
-    """Write down that an instructor gets an account; None when there is one.
-
-    The caller makes the call by the lease in the answer, or repeats one that somebody else is making. An
-    account that Stripe refused is asked for again under another key.
+    The caller makes a Call by its lease, or waits for whoever makes it. An account that Stripe refused is
+    asked for again under another key. Raises NotFoundError for an instructor whose account is not the actor's
+    to manage.
     """
     instructor = await people.get_instructor_account(session, actor, instructor_id, lock=True)
     if instructor.stripe_account_id is not None:
-        return None
+        return instructor.stripe_account_id
     country = (await orgs.settings_of(session, actor.org_id)).locale[-2:]
     key = f"acct:{instructor_id}"
     while True:
@@ -59,17 +54,11 @@ async def begin(session: AsyncSession, actor: Actor, instructor_id: UUID, *, now
             now=now,
             leased=True,
         )
-        if frozen.request.status != StripeRequestStatus.REFUSED:
-            return frozen
+        if frozen.event is not None:
+            return Call(frozen.request, frozen.event)
+        if frozen.request.status == StripeRequestStatus.PENDING:
+            return Wait(frozen.request)
         key = f"acct:{instructor_id}:{frozen.request.id}"
-
-
-def check_made(answer: StripeAnswer | None) -> None:
-    """Raise ConflictError `account_refused`, in Stripe's words, when an account was refused."""
-    if answer is not None and answer.refusal is not None:
-        raise ConflictError(
-            f"Stripe did not open an account: {answer.refusal.message}", code="account_refused"
-        )
 
 
 async def _follow(

@@ -1,11 +1,13 @@
 """Routes of payouts: what instructors get and why, and their accounts at Stripe."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
 from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from driveflow.entrypoints.api.schemas import (
     Input,
@@ -17,12 +19,16 @@ from driveflow.entrypoints.api.schemas import (
     school_router,
 )
 from driveflow.entrypoints.deps import Ctx
-from driveflow.payouts import service, transferring
+from driveflow.entrypoints.outside_route import OutsideCtx, outside_router
+from driveflow.entrypoints.paying import account_link, reach
+from driveflow.payments.starting import Call, Wait
+from driveflow.payouts import onboarding, service, transferring
 from driveflow.payouts.earnings import EarningKind, LineKind
 from driveflow.payouts.lifecycle import PayoutStatus
 from driveflow.payouts.models import Payout, PayoutLine, PayoutMethod, ReversalStatus
 
 router = school_router()
+onboarding_router = outside_router("/instructors/{instructor_id}/onboarding")
 
 
 class PayoutLineOut(Output):
@@ -95,6 +101,13 @@ class MarkPaidIn(Input):
     reference: Line | None = Field(default=None, description="Such as the number of a bank transfer")
 
 
+class OnboardingOut(Output):
+    """Where an instructor tells Stripe who they are; the link works once, and for some minutes."""
+
+    url: str
+    expires_at: InstantOut
+
+
 def _shown(payout: Payout, lines: Sequence[PayoutLine]) -> PayoutOut:
     shown = [PayoutLineOut.model_validate(line) for line in lines]
     return PayoutOut.model_validate(payout).model_copy(update={"lines": shown})
@@ -137,3 +150,25 @@ async def mark_paid(ctx: Ctx, payout_id: UUID, body: MarkPaidIn) -> ExplainedPay
     """Note that staff paid the instructor; for money that did not come through Stripe. Again is a no-op."""
     await transferring.mark_paid(ctx.session, ctx.actor, payout_id, reference=body.reference, now=ctx.now)
     return await _explained(ctx, payout_id)
+
+
+@onboarding_router.post("", tags=["payouts"])
+async def onboard(ctx: OutsideCtx, instructor_id: UUID) -> OnboardingOut:
+    """Return a fresh link to an instructor's form at Stripe; the first time an account is opened.
+
+    409 `account_refused` in Stripe's words when it opens none. Instructors have their own account only.
+    """
+    ctx.keep_secret()
+
+    async def step(session: AsyncSession) -> str | Call | Wait:
+        return await onboarding.begin(session, ctx.actor, instructor_id, now=ctx.now)
+
+    account: str = await reach(
+        ctx,
+        step,
+        refused=("account_refused", "Stripe opens no account"),
+        restless=("account_pending", "The account is being opened; look again in a moment."),
+    )
+    page = f"{ctx.services.settings.base_url}/onboarding"
+    link = await account_link(ctx, account, refresh_url=f"{page}/again", return_url=f"{page}/done")
+    return OnboardingOut(url=link["url"], expires_at=datetime.fromtimestamp(link["expires_at"], UTC))
