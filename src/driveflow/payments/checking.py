@@ -1,4 +1,4 @@
-"""What `driveflow reconcile` asks of payments: which Stripe object moved what, and figures that must agree."""
+"""What `driveflow reconcile` asks of payments: which Stripe object moved what, and what must agree."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

@@ -1,10 +1,11 @@
 """Read a school's books for `driveflow reconcile`: what each Stripe object moved, what must agree."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from driveflow.core.actor import Actor, Permission, require
@@ -21,55 +22,58 @@ _NO_ID: Final = "no id here"
 
 
 async def books_of(
-    session: AsyncSession,
-    actor: Actor,
-    school: str,
-    currency: str,
-    *,
-    name_of: Callable[[str], str],
-    earnings: Sequence[Figures],
-) -> Books:
-    """Return a school's books in one currency.
+    session: AsyncSession, actor: Actor, school: str, *, earnings: Sequence[Figures]
+) -> dict[str, Books]:
+    """Return a school's books by currency, all as they are at one instant: call it first in a transaction.
 
-    `name_of` turns an id into the one under which Stripe's moves are counted; `earnings` are what
-    `check_earnings` found.
+    `earnings` are what `check_earnings` found.
     """
     require(actor, Permission.LEDGER_READ)
+    await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
     moves = [*await payments.stripe_moves(session, actor), *await _payout_moves(session, actor)]
     balances = await ledger.balances(session, actor.org_id)
-    figures = [
-        *await payments.figures(session, actor),
-        *await _of_payouts(session, actor),
-        *_of_balances(
-            balances, await sums.open_sums(session, actor.org_id, currency), currency, actor.org_id
-        ),
-        *earnings,
-    ]
-    return Books(
-        school,
-        str(actor.org_id),
-        tuple(_booked(school, (move for move in moves if move.currency == currency), name_of)),
-        balances.get((Account.STRIPE_CLEARING, currency), 0),
-        tuple(
-            Pair(
-                figure.what,
-                figure.left_name,
-                figure.left_cents,
-                figure.right_name,
-                figure.right_cents,
-                str(figure.entity_id),
-            )
-            for figure in figures
-        ),
-        tuple(
-            OpenItem(f"refund {row.refund_id}", row.amount_cents, row.why, str(row.refund_id), row.stripe_id)
-            for row in await payments.open_refunds(session, actor)
-            if row.currency == currency
-        ),
-        tuple(
-            UnansweredCall(row.operation, str(row.request_id), row.since)
-            for row in await payments.unanswered(session, actor)
-        ),
+    refunds = await payments.open_refunds(session, actor)
+    figures = [*await payments.figures(session, actor), *await _of_payouts(session, actor), *earnings]
+    calls = tuple(
+        UnansweredCall(row.operation, str(row.request_id), row.since)
+        for row in await payments.unanswered(session, actor)
+    )
+    books = {}
+    for currency in sorted({currency for _, currency in balances}):
+        still = await sums.open_sums(session, actor.org_id, currency)
+        figures += _of_balances(balances, still, currency, actor.org_id)
+        books[currency] = Books(
+            school,
+            str(actor.org_id),
+            tuple(_booked(school, move) for move in moves if move.currency == currency),
+            balances.get((Account.STRIPE_CLEARING, currency), 0),
+            tuple(_pair(figure) for figure in figures),
+            tuple(
+                OpenItem(
+                    f"refund {row.refund_id}", row.amount_cents, row.why, str(row.refund_id), row.stripe_id
+                )
+                for row in refunds
+                if row.currency == currency
+            ),
+            calls,
+        )
+        # They are of all currencies, and told once.
+        figures, calls = [], ()
+    return books
+
+
+def _booked(school: str, move: StripeMove) -> Booked:
+    return Booked(school, move.what, str(move.entity_id), move.stripe_id, move.gross_cents, move.fee_cents)
+
+
+def _pair(figure: Figures) -> Pair:
+    return Pair(
+        figure.what,
+        figure.left_name,
+        figure.left_cents,
+        figure.right_name,
+        figure.right_cents,
+        str(figure.entity_id),
     )
 
 
@@ -118,23 +122,6 @@ async def _payout_moves(session: AsyncSession, actor: Actor) -> list[StripeMove]
             StripeMove(what, move.entity_id, stripe_id or f"{_NO_ID}: {what}", move.currency, move.cents, 0)
         )
     return found
-
-
-def _booked(school: str, moves: Iterable[StripeMove], name_of: Callable[[str], str]) -> Iterable[Booked]:
-    """Add up the moves of each object."""
-    totals: dict[str, Booked] = {}
-    for move in moves:
-        name = name_of(move.stripe_id)
-        before = totals.get(name)
-        totals[name] = Booked(
-            school,
-            before.what if before is not None else move.what,
-            before.entity_id if before is not None else str(move.entity_id),
-            name,
-            move.gross_cents + (before.gross_cents if before is not None else 0),
-            move.fee_cents + (before.fee_cents if before is not None else 0),
-        )
-    return totals.values()
 
 
 async def _of_payouts(session: AsyncSession, actor: Actor) -> list[Figures]:

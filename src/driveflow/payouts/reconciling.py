@@ -23,8 +23,8 @@ platform's own bank, and its fees for other services, are not in the ledger; the
 Amounts are whole cents; positive ones came to the platform.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -80,7 +80,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """What the ledger says of one Stripe object; `what` names our row, as in "refund 0199...".
+    """What a row of the ledger says of a Stripe object; `what` names our row, as in "refund 0199...".
 
     `gross_cents` is without Stripe's fee; `fee_cents` is positive.
     """
@@ -156,11 +156,15 @@ class UnansweredCall:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Stripe's side: what each object moved, what moved outside of the books, and the balance."""
+    """Stripe's side: what each object moved, what moved outside of the books, and the balance.
+
+    `names` gives, for the id of a charge or a transaction, the id under which it counts.
+    """
 
     moved: tuple[Moved, ...]
     outside_cents: int
     balance_cents: int
+    names: Mapping[str, str]
 
 
 @dataclass(slots=True)
@@ -177,7 +181,7 @@ class StatementBuilder:
     """Sums up the balance transactions of one currency as they come, page by page.
 
     They are expected with their `source` expanded. A charge counts under its PaymentIntent, the name that the
-    books have for it; `name_of` gives that for the id of a charge, and the source for that of a transaction.
+    books have for it.
     """
 
     def __init__(self) -> None:
@@ -205,10 +209,6 @@ class StatementBuilder:
         total.org_id = total.org_id or metadata.get("org_id")
         total.request_id = total.request_id or metadata.get("request_id")
 
-    def name_of(self, stripe_id: str) -> str:
-        """Return the name under which an id counts, itself where nothing is known of it."""
-        return self._names.get(stripe_id, stripe_id)
-
     def statement(self, balance_cents: int) -> Statement:
         """Return the whole."""
         moved = (
@@ -223,24 +223,34 @@ class StatementBuilder:
             )
             for stripe_id, total in self._sums.items()
         )
-        return Statement(tuple(moved), self._outside_cents, balance_cents)
+        return Statement(tuple(moved), self._outside_cents, balance_cents, self._names)
 
 
 def compare_with_stripe(
-    books: Sequence[Books], statement: Statement, *, now: datetime, grace: timedelta = GRACE
+    books: Sequence[Books],
+    statement: Statement,
+    *,
+    now: datetime,
+    grace: timedelta = GRACE,
+    whole: bool = True,
 ) -> list[Difference]:
-    """Return the differences between all schools' books and Stripe's statement."""
+    """Return the differences between schools' books and Stripe's statement.
+
+    `whole` says that the books are those of all schools; if not, only objects that name one of these schools
+    are missed in them.
+    """
     found = {moved.stripe_id: moved for moved in statement.moved}
     schools = {book.org_id: book.school for book in books}
     under_way = {call.request_id for book in books for call in book.unanswered}
     differences: list[Difference] = []
     known: set[str] = set()
     for book in books:
-        for booked in book.booked:
+        for booked in _by_object(book.booked, statement.names):
             known.add(booked.stripe_id)
             differences += _compare(booked, found.get(booked.stripe_id), now=now, grace=grace)
     for moved in statement.moved:
-        if moved.stripe_id in known or moved.request_id in under_way:
+        is_ours = whole or moved.org_id in schools
+        if not is_ours or moved.stripe_id in known or moved.request_id in under_way:
             continue
         if _net(moved) and not _is_young(moved, now, grace):
             differences.append(_missing_here(schools.get(moved.org_id or ""), moved))
@@ -313,6 +323,20 @@ def compare_within(books: Books, *, now: datetime) -> list[Difference]:
         if now - call.since >= STUCK_AFTER
     ]
     return differences
+
+
+def _by_object(booked: Sequence[Booked], names: Mapping[str, str]) -> Iterable[Booked]:
+    """Add up what the ledger's rows say of each object."""
+    totals: dict[str, Booked] = {}
+    for row in booked:
+        name = names.get(row.stripe_id, row.stripe_id)
+        total = totals.get(name, replace(row, stripe_id=name, gross_cents=0, fee_cents=0))
+        totals[name] = replace(
+            total,
+            gross_cents=total.gross_cents + row.gross_cents,
+            fee_cents=total.fee_cents + row.fee_cents,
+        )
+    return totals.values()
 
 
 def _compare(booked: Booked, moved: Moved | None, *, now: datetime, grace: timedelta) -> list[Difference]:
