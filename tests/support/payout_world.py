@@ -15,10 +15,13 @@ from pydantic import SecretStr
 from driveflow.core.db import APP_ROLE, WORKER_ROLE, Database
 from driveflow.core.settings import Settings
 from driveflow.entrypoints.app import create_app
+from driveflow.entrypoints.reconcile import reconcile
+from driveflow.entrypoints.runtime import Addresses
 from driveflow.entrypoints.worker.loop import Worker
 from driveflow.entrypoints.worker.outside_handlers import outside_handlers
 from driveflow.integrations.stripe_client import StripeGateway
 from driveflow.payments.webhook_intake import take_in
+from driveflow.payouts.reconciling import GRACE, Difference
 from support.schools import Clock, Ready, School, open_school
 from support.stripe_sandbox import Control, StripeSandbox, stripe_sandbox
 
@@ -96,6 +99,19 @@ class Stage:
             )
         )
 
+    async def reconcile(self, slug: str | None = None) -> list[Difference]:
+        """Return what `driveflow reconcile` finds now, without its patience for what is young."""
+        url = self.database.url
+        report = await reconcile(
+            self.settings,
+            Addresses(owner=url, app=url, worker=url, embedded_in=None),
+            slug=slug,
+            now=self.clock() + GRACE,
+            grace=timedelta(0),
+            on_step=lambda _: None,
+        )
+        return report.differences
+
 
 @dataclass
 class PayoutWorld:
@@ -143,13 +159,17 @@ class PayoutWorld:
 
     async def pay_in_cash(self, booking: dict[str, Any]) -> None:
         """Let staff record cash."""
-        await self.school.post(f"/bookings/{booking['id']}/payment/record", {"method": "cash"}, expect=200)
+        await self.school.post(f"/bookings/{booking['id']}/payment/record", {"method": "cash"})
         await self.pump()
+
+    @staticmethod
+    def start_of(booking: dict[str, Any]) -> datetime:
+        """Return when a booked lesson begins."""
+        return datetime.fromisoformat(booking["start_at"])
 
     async def complete(self, booking: dict[str, Any]) -> None:
         """Move the clock to the lesson, give it, and end it an hour later."""
-        start = datetime.fromisoformat(booking["start_at"])
-        self.clock.now = max(self.clock.now, start)
+        self.clock.now = max(self.clock.now, self.start_of(booking))
         await self.school.post(f"/bookings/{booking['id']}/start", expect=200)
         self.clock.advance(hours=1)
         await self.school.post(f"/bookings/{booking['id']}/complete", {}, expect=200)
@@ -201,12 +221,29 @@ class PayoutWorld:
         )
         return found
 
+    async def dispute(self, booking: dict[str, Any]) -> str:
+        """Let the customer's bank take a booking's payment back; return the dispute's id."""
+        charge = await self.stage.owner.fetchval(
+            "SELECT stripe_charge_id FROM payments WHERE booking_id = $1", UUID(booking["id"])
+        )
+        self.control.act("charges", charge, "dispute")
+        await self.pump()
+        disputes = await self.stripe.v1.disputes.list_async({"charge": charge})
+        return disputes.data[0].id
+
+    async def decide(self, dispute: str, outcome: str) -> None:
+        """Let the bank decide a dispute: `won` or `lost`."""
+        self.control.act("disputes", dispute, "close", outcome=outcome)
+        await self.pump()
+
+    async def payouts_of(self, booking: dict[str, Any]) -> list[UUID]:
+        """Return the ids of a booking's payouts."""
+        query = "SELECT id FROM payouts WHERE booking_id = $1"
+        return [row["id"] for row in await self.stage.owner.fetch(query, UUID(booking["id"]))]
+
     async def payout(self, booking: dict[str, Any]) -> dict[str, Any]:
         """Return the payout of a booking as the API explains it."""
-        payout_id = await self.stage.owner.fetchval(
-            "SELECT id FROM payouts WHERE booking_id = $1", UUID(booking["id"])
-        )
-        assert payout_id is not None, "nothing accrued"
+        [payout_id] = await self.payouts_of(booking)
         found: dict[str, Any] = await self.school.get(f"/payouts/{payout_id}")
         assert sum(line["amount_cents"] for line in found["lines"]) == found["amount_cents"]
         return found
@@ -220,8 +257,9 @@ class PayoutWorld:
         return -await self.stage.ledger_cents("instructors_payable", self.school.org_id)
 
     async def books_agree(self) -> None:
-        """Assert that the ledger has exactly the balance that the sandbox has."""
+        """Assert that the ledger has exactly the balance that the sandbox has, and nothing else differs."""
         assert await self.stage.ledger_cents("stripe_clearing") == self.stage.balance_cents()
+        assert [one.sentence for one in await self.stage.reconcile()] == []
 
 
 def _seconds_of(clock: Clock) -> Callable[[], float]:

@@ -9,6 +9,9 @@ from driveflow.bookings import service as bookings
 from driveflow.core.actor import Actor
 from driveflow.core.audit import Action, record
 from driveflow.core.ids import new_id
+from driveflow.payments import ledger
+from driveflow.payments.ledger import Account
+from driveflow.payments.received import received_for
 from driveflow.payouts import books, repository
 from driveflow.payouts.accruing import announce_due, settle_booking
 from driveflow.payouts.earnings import LineKind
@@ -41,18 +44,42 @@ async def closed(
     status = DisputeStatus.WON if won else DisputeStatus.LOST
     dispute = await repository.dispute_of_booking(session, actor.org_id, booking_id)
     if dispute is None:
-        session.add(_dispute(actor, booking_id, amount_cents, status, now=now))
+        dispute = _dispute(actor, booking_id, amount_cents, status, now=now)
+        session.add(dispute)
     elif dispute.status == DisputeStatus.OPEN:
         dispute.status = status.value
         dispute.amount_cents = amount_cents
         dispute.updated_at = now
     await session.flush()
+    if dispute.status == DisputeStatus.LOST:
+        await _post_lost(session, dispute, now=now)
     payout = await settle_booking(session, actor, booking_id, cause=LineKind.DISPUTE, now=now)
     if payout is not None and payout.status == PayoutStatus.FROZEN:
         books.move(payout, Cause.RELEASED, now=now)
         _audit(session, actor, payout, f"The dispute was {status}.", now=now)
         await announce_due(session, payout, now=now)
     await session.flush()
+
+
+async def _post_lost(session: AsyncSession, dispute: PayoutDispute, *, now: datetime) -> None:
+    """Write that the customer has what the bank took: nobody is owed it any more."""
+    money = await received_for(session, dispute.org_id, dispute.booking_id)
+    if money is None:
+        raise LookupError(f"a dispute without a payment: booking {dispute.booking_id}")
+    await ledger.post(
+        session,
+        dispute.org_id,
+        debit=Account.CUSTOMERS,
+        credit=Account.DISPUTES,
+        amount_cents=dispute.amount_cents,
+        currency=money.currency,
+        booking_id=dispute.booking_id,
+        entity_type="PayoutDispute",
+        entity_id=dispute.id,
+        memo="Dispute lost",
+        dedupe_key=f"dispute-lost:{dispute.id}",
+        now=now,
+    )
 
 
 def _dispute(
