@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from driveflow.integrations import stripe_client
 from support.databases import Cluster
 from support.payout_world import PayoutWorld, Stage, payout_stage
 
@@ -11,7 +12,9 @@ from support.payout_world import PayoutWorld, Stage, payout_stage
 @pytest.fixture(scope="session")
 async def stage(cluster: Cluster) -> AsyncIterator[Stage]:
     """A sandbox, a worker and an application; their time only goes on."""
-    with cluster.clone() as url:
+    # The library's own repetitions, with their pauses, would do part of what is tested here.
+    with cluster.clone() as url, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stripe_client, "NETWORK_RETRIES", 0)
         async with payout_stage(url) as opened:
             yield opened
 

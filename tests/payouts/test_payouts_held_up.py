@@ -123,8 +123,8 @@ async def test_a_refused_transfer_waits_and_is_tried_again(world: PayoutWorld, t
         await world.mature(timedelta(hours=24))
     assert (await world.payout(booking))["status"] == "paid"
     keys = await world.stage.owner.fetch(
-        "SELECT idempotency_key, status FROM stripe_requests WHERE org_id = $1 AND operation = 'create_transfer' "
-        "ORDER BY created_at",
+        "SELECT idempotency_key, status FROM stripe_requests "
+        "WHERE org_id = $1 AND operation = 'create_transfer' ORDER BY idempotency_key",
         world.school.org_id,
     )
     assert [row["status"] for row in keys] == ["refused", "succeeded"]

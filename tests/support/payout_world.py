@@ -259,7 +259,12 @@ class PayoutWorld:
     async def books_agree(self) -> None:
         """Assert that the ledger has exactly the balance that the sandbox has, and nothing else differs."""
         assert await self.stage.ledger_cents("stripe_clearing") == self.stage.balance_cents()
-        assert [one.sentence for one in await self.stage.reconcile()] == []
+        assert await self.differences() == []
+
+    async def differences(self) -> list[str]:
+        """Return what `driveflow reconcile` says of the school."""
+        slug = (await self.school.get(""))["slug"]
+        return [one.sentence for one in await self.stage.reconcile(slug)]
 
 
 def _seconds_of(clock: Clock) -> Callable[[], float]:

@@ -18,6 +18,7 @@ PAGE: Final = 1_000
 """How many payments are looked at in one step."""
 
 _FEES: Final = frozenset({"fee", "dispute-fee"})
+_ON_THE_WAY: Final = (RefundStatus.PENDING.value, RefundStatus.REQUIRES_ACTION.value)
 _ARRIVED: Final = (RefundStatus.SUCCEEDED.value,)
 _OPEN_REFUNDS: Final = (RefundStatus.FAILED.value, RefundStatus.CANCELED.value)
 
@@ -128,12 +129,21 @@ async def stripe_moves(session: AsyncSession, actor: Actor) -> list[StripeMove]:
 async def paid_bookings(
     session: AsyncSession, actor: Actor, *, after: UUID | None, until: datetime
 ) -> list[tuple[UUID, UUID]]:
-    """Return up to PAGE payments that came and were left alone since `until`, with their bookings."""
+    """Return up to PAGE payments that are at rest since `until`, with their bookings.
+
+    At rest means paid by then, and no refund on its way or settled later.
+    """
     require(actor, Permission.PAYMENTS_READ)
+    on_the_way = select(Refund.id).where(
+        Refund.org_id == Payment.org_id,
+        Refund.payment_id == Payment.id,
+        or_(Refund.status.in_(_ON_THE_WAY), Refund.settled_at > until),
+    )
     query = select(Payment.id, Payment.booking_id).where(
         Payment.org_id == actor.org_id,
         Payment.status.in_([status.value for status in PAID]),
-        Payment.updated_at <= until,
+        Payment.paid_at <= until,
+        ~on_the_way.exists(),
     )
     if after is not None:
         query = query.where(Payment.id > after)

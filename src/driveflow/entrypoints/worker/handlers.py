@@ -62,6 +62,7 @@ HANDLERS: Final[Handlers] = MappingProxyType(
         Topic.PAYMENT_ABANDON_DUE: (money_handlers.abandon_payment,),
         Topic.PAYMENT_SUCCEEDED: (payout_handlers.settle_payout,),
         Topic.REFUND_SUCCEEDED: (payout_handlers.settle_refund,),
+        Topic.REFUND_FAILED: (payout_handlers.settle_refund,),
         Topic.DISPUTE_OPENED: (payout_handlers.freeze_payout,),
         Topic.DISPUTE_CLOSED: (payout_handlers.end_dispute,),
         Topic.PAYOUT_DUE: (payout_handlers.pay_out,),

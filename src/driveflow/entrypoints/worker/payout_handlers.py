@@ -23,7 +23,10 @@ async def settle_waived_fee(session: AsyncSession, actor: Actor, event: Event, *
 
 
 async def settle_refund(session: AsyncSession, actor: Actor, event: Event, *, now: datetime) -> None:
-    """Take the instructor's part of a refund back: out of the payout, or by reversing it."""
+    """Take the instructor's part of a refund back: out of the payout, or by reversing it.
+
+    Of one that failed too: the customer is still owed it, and it is tried again.
+    """
     await accruing.settle_booking(
         session,
         actor,
