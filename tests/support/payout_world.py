@@ -259,7 +259,8 @@ class PayoutWorld:
     async def books_agree(self) -> None:
         """Assert that the ledger has exactly the balance that the sandbox has, and nothing else differs."""
         assert await self.stage.ledger_cents("stripe_clearing") == self.stage.balance_cents()
-        assert await self.differences() == []
+        differences = await self.differences()
+        assert not differences, "\n".join(differences)
 
     async def differences(self) -> list[str]:
         """Return what `driveflow reconcile` says of the school."""
