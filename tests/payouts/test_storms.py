@@ -184,8 +184,8 @@ async def test_after_a_storm_the_ledger_is_the_balance_and_nothing_differs(stage
             await world.pump()
     await storm.clear_up()
     assert await stage.ledger_cents("stripe_clearing") == stage.balance_cents()
-    # A refund that was decided before a dispute which the customer won cannot leave any more: it stays an open
-    # item until a person has seen it.
+    # A refund that was decided before a dispute which the customer won cannot leave any more: it stays an
+    # open item until a person has seen it.
     found = [words for words in await world.differences() if "has been charged back" not in words]
     assert not found, found
     under_way = [row for row in await storm.rows("payouts") if row["status"] in {"in_transit", "frozen"}]
