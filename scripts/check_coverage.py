@@ -20,6 +20,10 @@ RULES = (
     "*/payments/lifecycle.py",
     "*/payments/paying.py",
     "*/payments/refunding.py",
+    "*/payouts/accounts.py",
+    "*/payouts/earnings.py",
+    "*/payouts/lifecycle.py",
+    "*/payouts/reconciling.py",
     "*/trips/track.py",
 )
 

@@ -12,7 +12,7 @@ from driveflow.lessons.models import Lesson
 from driveflow.messaging.models import Message
 from driveflow.orgs.models import ApiKey, Org, User, UserOrg
 from driveflow.payments.models import LedgerEntry, Payment, Refund, StripeObject, StripeRequest
-from driveflow.payouts.models import Payout, PayoutReversal
+from driveflow.payouts.models import Payout, PayoutDebt, PayoutDispute, PayoutLine, PayoutReversal
 from driveflow.people.models import Guardian, Instructor, Student, StudentGuardian
 from driveflow.trips.models import Trip, TripPoint
 
@@ -37,6 +37,9 @@ __all__ = [
     "Outbox",
     "Payment",
     "Payout",
+    "PayoutDebt",
+    "PayoutDispute",
+    "PayoutLine",
     "PayoutReversal",
     "RateCard",
     "RateCardItem",

@@ -4,11 +4,12 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 
-from driveflow.core.actor import Role
+from driveflow.core.actor import Role, system_actor
+from driveflow.payouts.accruing import settle_booking
 from support.cast import cast_of
 from support.drives import northwards
 from support.route_table import PLAIN_PARAMETERS, ROUTES, Ask
@@ -59,6 +60,7 @@ async def _filled(school: School) -> FullSchool:
     about = {"id": f"ch_{uuid4().hex}", "object": "charge", "metadata": {"org_id": str(school.org_id)}}
     await deliver(school.http, event_about(about, "charge.updated"), at=now)
     [event] = (await school.get("/webhook-events"))["items"]
+    payout_id = await _payout(school, ready)
     return FullSchool(
         school,
         {
@@ -82,10 +84,25 @@ async def _filled(school: School) -> FullSchool:
             "payment_id": payment["id"],
             "refund_id": refund["id"],
             "event_id": event["id"],
+            "payout_id": payout_id,
             "started_booking_id": to_start["id"],
             "free_start": (now + timedelta(hours=72)).isoformat(),
         },
     )
+
+
+async def _payout(school: School, ready: Ready) -> str:
+    """Let the fee of a late cancellation accrue, as the worker does; return the payout's id."""
+    booking = await school.book(ready, school.clock.now + timedelta(hours=3))
+    await school.post(f"/bookings/{booking['id']}/payment/record", {"method": "cash"})
+    cancelled = {"reason": "Ill", "for_student": True}
+    await school.post(f"/bookings/{booking['id']}/cancel", cancelled, expect=200)
+    assert school.database is not None
+    async with school.database.session(school.org_id) as session:
+        actor = system_actor(school.org_id)
+        payout = await settle_booking(session, actor, UUID(booking["id"]), now=school.clock.now)
+    assert payout is not None
+    return str(payout.id)
 
 
 async def _start_lesson(full: FullSchool) -> None:

@@ -68,6 +68,8 @@ ROUTES: dict[str, Ask] = {
     "POST /webhooks/stripe": Ask(public=True),
     "POST /webhooks/stripe-connect": Ask(public=True),
     "GET /paid": Ask(public=True),
+    "GET /onboarding/done": Ask(public=True),
+    "GET /onboarding/again": Ask(public=True),
     "GET /not-paid": Ask(public=True),
     "GET /api/v1/me": Ask(),
     "GET /api/v1/orgs": Ask(Permission.ORG_READ),
@@ -201,6 +203,12 @@ ROUTES: dict[str, Ask] = {
     f"GET {SCHOOL}/ledger/balances": Ask(Permission.LEDGER_READ),
     f"GET {SCHOOL}/webhook-events": Ask(Permission.OPS),
     f"POST {SCHOOL}/webhook-events/{{event_id}}/replay": Ask(Permission.OPS),
+    f"POST {SCHOOL}/instructors/{{instructor_id}}/onboarding": Ask(Permission.PAYOUT_ACCOUNTS_MANAGE),
+    f"GET {SCHOOL}/payouts": Ask(Permission.PAYOUTS_READ, query={"instructor_id": "{instructor_id}"}),
+    f"GET {SCHOOL}/payouts/{{payout_id}}": Ask(Permission.PAYOUTS_READ),
+    f"POST {SCHOOL}/payouts/{{payout_id}}/mark-paid": Ask(
+        Permission.PAYMENTS_MANAGE, {"reference": "Transfer 1"}
+    ),
     f"GET {SCHOOL}/audit-log": Ask(
         Permission.AUDIT_READ,
         query={"entity_type": "Booking", "entity_id": "{booking_id}", "actor_user_id": "{owner_user_id}"},

@@ -23,6 +23,7 @@ CHECKED: dict[tuple[str, str], Any] = {
     ("bookings", "price_cents"): 2,
     ("messages", "channel"): "email",
     ("payments", "amount_cents"): 2,
+    ("payout_lines", "kind"): "lesson",
     ("services", "duration_min"): 60,
     ("stripe_requests", "operation"): "create_refund",
 }

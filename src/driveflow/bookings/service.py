@@ -1,16 +1,18 @@
 """Reading bookings, and changing what is not their status or time."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from driveflow.bookings.cancellation import CancellationPolicy, parse_tiers
 from driveflow.bookings.lifecycle import BookingFacts, BookingStatus
 from driveflow.bookings.models import Booking
 from driveflow.core import audit_trail
-from driveflow.core.actor import Actor, Permission, Scope, scope_of
+from driveflow.core.actor import Actor, Permission, Scope, require, scope_of
 from driveflow.core.audit import Action, AuditLog, apply_changes, record
 from driveflow.core.db import check_version, get_or_404
 from driveflow.core.errors import NotFoundError
@@ -52,6 +54,13 @@ async def load_visible(
     if scope is Scope.OWN and not sees(actor, booking):
         raise NotFoundError
     return booking
+
+
+async def by_ids(session: AsyncSession, actor: Actor, booking_ids: Collection[UUID]) -> list[Booking]:
+    """Return the school's bookings of these ids, for whoever may see them all."""
+    require(actor, Permission.BOOKINGS_READ)
+    query = select(Booking).where(Booking.org_id == actor.org_id, Booking.id.in_(booking_ids))
+    return list(await session.scalars(query))
 
 
 async def update_booking(

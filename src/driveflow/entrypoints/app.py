@@ -27,6 +27,7 @@ from driveflow.entrypoints.api import (
     operations,
     orgs,
     payments,
+    payouts,
     slots,
     students,
     trips,
@@ -65,6 +66,8 @@ API_ROUTERS = (
     payments.refunds_router,
     payments.ledger_router,
     payments.webhooks_router,
+    payouts.router,
+    payouts.onboarding_router,
     audit.router,
 )
 

@@ -271,6 +271,39 @@ def doctor() -> None:
         sys.exit(1)
 
 
+@app.command()
+def reconcile(
+    org: Annotated[str | None, typer.Option(help="Slug of one school; all if left out.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,  # noqa: FBT002 - typer's form of a flag
+) -> None:
+    """Compare the ledger with Stripe, and name each difference; exit code 1 when there is any."""
+    from dataclasses import asdict
+
+    from driveflow.core.clock import utc_now
+    from driveflow.entrypoints.reconcile import reconcile as run
+    from driveflow.entrypoints.runtime import database_addresses
+
+    settings = _settings()
+    with database_addresses(settings) as addresses, err.status("Reading the books ...") as status:
+        steps: dict[str, int] = {}
+
+        def on_step(what: str) -> None:
+            steps[what] = steps.get(what, 0) + 1
+            status.update(f"Reading {what} ({steps[what]}) ...")
+
+        report = asyncio.run(run(settings, addresses, slug=org, now=utc_now(), on_step=on_step))
+    if as_json:
+        typer.echo(json.dumps(asdict(report), indent=2))
+    else:
+        for one in report.differences:
+            typer.echo(f"{one.school or 'all schools'}: {one.kind.replace('_', ' ')}: {one.sentence}")
+        against = f"{report.moves} objects at Stripe" if report.moves is not None else "Stripe is not set up"
+        number = len(report.differences) or "No"
+        typer.echo(f"{number} differences; schools: {report.schools}, {against}.")
+    if report.differences:
+        sys.exit(1)
+
+
 State = Literal["pending", "dead"]
 
 

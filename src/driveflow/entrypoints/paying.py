@@ -8,7 +8,7 @@ same call themselves; with its idempotency key Stripe does it once.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,7 +28,7 @@ from driveflow.integrations.stripe_calls import (
 )
 from driveflow.integrations.stripe_client import StripeGateway
 from driveflow.payments.models import Payment, StripeRequestStatus
-from driveflow.payments.starting import Call, Next, Ready
+from driveflow.payments.starting import Call, Next, Ready, Wait
 from driveflow.payments.stripe_requests import StripeCall, StripeRequestHandler, call_of, outcome_of
 
 ROUNDS: Final = 6
@@ -42,6 +42,7 @@ _NO_ANSWER: Final = (StripeFaultError, UnknownOutcomeError, MissingObjectError, 
 log = structlog.get_logger()
 
 Step = Callable[[AsyncSession], Awaitable[Next]]
+EndT = TypeVar("EndT")
 
 
 async def go_through(context: OutsideContext, step: Step) -> Payment:
@@ -50,19 +51,41 @@ async def go_through(context: OutsideContext, step: Step) -> Payment:
     Raises what the step raises, OutsideUnavailableError while Stripe does not answer, and ConflictError
     `payment_processing` for a payment that does not come to rest.
     """
+    ready: Ready = await reach(
+        context,
+        step,
+        refused=("payment_refused", "Stripe does not take this payment"),
+        restless=("payment_processing", "The payment is on its way; look again in a moment."),
+    )
+    return ready.payment
+
+
+async def reach(
+    context: OutsideContext,
+    step: Callable[[AsyncSession], Awaitable[EndT | Call | Wait]],
+    *,
+    refused: tuple[str, str],
+    restless: tuple[str, str],
+) -> EndT:
+    """Repeat a step, with the calls that it asks for, until it is at its end; return that.
+
+    `refused` and `restless` are code and sentence of the ConflictErrors for a call that Stripe refuses, and
+    for steps that do not come to an end.
+    """
     for _ in range(ROUNDS):
         async with context.session() as session:
             reached = await step(session)
-            if isinstance(reached, Ready):
-                return reached.payment
+            if not isinstance(reached, Call | Wait):
+                return reached
         handler = stripe_request_handler(_gateway_of(context))
         call = call_of(reached.request, attempt=1, now=context.now)
         if isinstance(reached, Call):
             await _make(context, handler, call, reached.event)
         elif not await _settled_by_others(context, call):
             await _make(context, handler, call, None)
-        await _refuse_if_refused(context, call)
-    raise ConflictError("The payment is on its way; look again in a moment.", code="payment_processing")
+        await _refuse_if_refused(context, call, refused)
+    code, sentence = restless
+    raise ConflictError(sentence, code=code)
 
 
 async def _make(
@@ -112,14 +135,27 @@ async def _settled_by_others(context: OutsideContext, call: StripeCall) -> bool:
     return False
 
 
-async def _refuse_if_refused(context: OutsideContext, call: StripeCall) -> None:
-    """Raise ConflictError `payment_refused` for a page that Stripe does not make."""
+async def _refuse_if_refused(context: OutsideContext, call: StripeCall, refused: tuple[str, str]) -> None:
+    """Raise ConflictError for something that Stripe does not make."""
     if call.operation in CLOSING:
         return
     async with context.session() as session:
         status, message = await outcome_of(session, context.actor, call.request_id)
     if status is StripeRequestStatus.REFUSED:
-        raise ConflictError(f"Stripe does not take this payment: {message}", code="payment_refused")
+        code, sentence = refused
+        raise ConflictError(f"{sentence}: {message}", code=code)
+
+
+async def account_link(
+    context: OutsideContext, account: str, *, refresh_url: str, return_url: str
+) -> dict[str, Any]:
+    """Return a fresh link to the form of a connected account; it is asked of Stripe each time."""
+    try:
+        return await _gateway_of(context).account_link(
+            account, refresh_url=refresh_url, return_url=return_url
+        )
+    except _NO_ANSWER as error:
+        raise _unavailable(error) from error
 
 
 async def client_secret(context: OutsideContext, intent_id: str) -> str:

@@ -1,4 +1,4 @@
-"""The two pages on which Stripe's page leaves a customer; they show nothing of the payment itself."""
+"""The pages on which Stripe's pages leave people; they show nothing of the payment or account itself."""
 
 from typing import Any, Final
 
@@ -39,4 +39,21 @@ async def not_paid() -> str:
     """Tell a customer who went back that nothing was paid."""
     return _PAGE.format(
         title="Nothing was paid", text="You can close this page and pay later by the link of your booking."
+    )
+
+
+@router.get("/onboarding/done", response_class=HTMLResponse, openapi_extra=_OPEN)
+async def onboarding_done() -> str:
+    """Tell an instructor who comes back from Stripe's form what happens next."""
+    return _PAGE.format(
+        title="Thank you",
+        text="Stripe checks what you entered. Payouts begin by themselves as soon as it has agreed.",
+    )
+
+
+@router.get("/onboarding/again", response_class=HTMLResponse, openapi_extra=_OPEN)
+async def onboarding_again() -> str:
+    """Tell an instructor whose link is used up where the next one comes from."""
+    return _PAGE.format(
+        title="This link is used up", text="Ask for a new one where you found this one: links work once only."
     )

@@ -168,8 +168,8 @@ class StripeGateway:
         return self._all(self._client.v1.events.list_async, parameters, options)
 
     def balance_transactions(self, since: datetime | None = None) -> AsyncIterator[dict[str, Any]]:
-        """Return the moves of the platform's balance since then, or all, newest first."""
-        parameters: dict[str, Any] = {"limit": _PAGE}
+        """Return the moves of the platform's balance since then, or all, newest first, with their source."""
+        parameters: dict[str, Any] = {"limit": _PAGE, "expand": ["data.source"]}
         if since is not None:
             parameters["created"] = {"gte": int(since.timestamp())}
         return self._all(self._client.v1.balance_transactions.list_async, parameters)

@@ -37,6 +37,11 @@ async def find_by_slug(session: AsyncSession, slug: str) -> Org:
     return org
 
 
+async def list_everywhere(session: AsyncSession) -> list[Org]:
+    """Return all schools by slug, for operators; needs no school."""
+    return list(await session.scalars(select(Org).order_by(Org.slug)))
+
+
 async def create_org(
     session: AsyncSession,
     *,

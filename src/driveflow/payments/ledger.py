@@ -14,6 +14,7 @@ means that the account has been debited more: money that is there (`stripe_clear
 | a refund came back             | stripe_clearing    | refunds            | payments |
 | a dispute took money           | disputes           | stripe_clearing    | payments |
 | a dispute gave it back         | stripe_clearing    | disputes           | payments |
+| a dispute was lost             | customers          | disputes           | payouts |
 | a lesson or a fee was earned   | customers          | school_fees, instructors_payable | payouts |
 | what was earned is lost again  | school_fees, instructors_payable | customers | payouts |
 | a transfer was decided         | instructors_payable | instructors_paid  | payouts |

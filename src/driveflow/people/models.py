@@ -18,6 +18,9 @@ class Instructor(Base, TenantMixin, TimestampsMixin):
         Index(None, "org_id", "active"),
         UniqueConstraint("org_id", "stripe_account_id"),
         CheckConstraint("fee_bps BETWEEN 0 AND 10000", name="fee_bps"),
+        CheckConstraint(
+            "kyc_status IN ('none', 'pending', 'active', 'restricted', 'disabled')", name="kyc_status"
+        ),
     )
 
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))

@@ -30,6 +30,14 @@ def instructors(org_id: UUID, *, active: bool | None) -> Select[Instructor]:
     return query if active is None else query.where(Instructor.active.is_(active))
 
 
+async def find_by_account(session: AsyncSession, org_id: UUID, stripe_account_id: str) -> Instructor | None:
+    """Return the instructor with an account at Stripe, or None."""
+    query = select(Instructor).where(
+        Instructor.org_id == org_id, Instructor.stripe_account_id == stripe_account_id
+    )
+    return (await session.scalars(query)).one_or_none()
+
+
 def students(
     org_id: UUID, *, search: str | None, only_ids: Collection[UUID] | None = None
 ) -> Select[Student]:

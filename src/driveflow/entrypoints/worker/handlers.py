@@ -18,7 +18,7 @@ from driveflow.bookings import moves
 from driveflow.core.actor import Actor
 from driveflow.core.outbox import Topic
 from driveflow.core.outbox_queue import Event
-from driveflow.entrypoints.worker import money_handlers
+from driveflow.entrypoints.worker import money_handlers, payout_handlers
 from driveflow.trips import service as trips
 
 
@@ -49,11 +49,22 @@ async def close_cancelled_lesson(session: AsyncSession, actor: Actor, event: Eve
 
 HANDLERS: Final[Handlers] = MappingProxyType(
     {
-        Topic.BOOKING_CANCELLED: (close_cancelled_lesson, money_handlers.refund_after),
-        Topic.BOOKING_FEE_WAIVED: (money_handlers.refund_after,),
+        Topic.BOOKING_CANCELLED: (
+            close_cancelled_lesson,
+            money_handlers.refund_after,
+            payout_handlers.settle_payout,
+        ),
+        Topic.BOOKING_COMPLETED: (payout_handlers.settle_payout,),
+        Topic.BOOKING_FEE_WAIVED: (money_handlers.refund_after, payout_handlers.settle_waived_fee),
         Topic.BOOKING_HOLD_DUE: (expire_hold,),
-        Topic.BOOKING_NO_SHOW: (money_handlers.refund_after,),
+        Topic.BOOKING_NO_SHOW: (money_handlers.refund_after, payout_handlers.settle_payout),
         Topic.LESSON_AUTO_CLOSE_DUE: (auto_close_lesson,),
         Topic.PAYMENT_ABANDON_DUE: (money_handlers.abandon_payment,),
+        Topic.PAYMENT_SUCCEEDED: (payout_handlers.settle_payout,),
+        Topic.REFUND_SUCCEEDED: (payout_handlers.settle_refund,),
+        Topic.REFUND_FAILED: (payout_handlers.settle_refund,),
+        Topic.DISPUTE_OPENED: (payout_handlers.freeze_payout,),
+        Topic.DISPUTE_CLOSED: (payout_handlers.end_dispute,),
+        Topic.PAYOUT_DUE: (payout_handlers.pay_out,),
     }
 )

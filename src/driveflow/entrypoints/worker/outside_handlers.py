@@ -14,16 +14,17 @@ from driveflow.integrations.stripe_client import StripeGateway, gateway_of
 from driveflow.payments import settlers as payments
 from driveflow.payments.stripe_events import StripeEventHandler
 from driveflow.payments.stripe_requests import StripeRequestHandler
+from driveflow.payouts import settlers as payouts
 
 
 def stripe_request_handler(gateway: StripeGateway) -> StripeRequestHandler:
     """Return the handler of frozen calls, with the settlers of every package."""
-    return StripeRequestHandler(gateway, {**payments.SETTLERS})
+    return StripeRequestHandler(gateway, {**payments.SETTLERS, **payouts.SETTLERS})
 
 
 def stripe_event_handler(gateway: StripeGateway) -> StripeEventHandler:
     """Return the handler of what Stripe tells, with the appliers of every package."""
-    return StripeEventHandler(gateway, {**payments.APPLIERS})
+    return StripeEventHandler(gateway, {**payments.APPLIERS, **payouts.APPLIERS})
 
 
 @asynccontextmanager
