@@ -25,6 +25,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from driveflow.people.preferences import PreferredChannel
+
 
 class MessageChannel(StrEnum):
     """Ways to reach a person."""
@@ -34,24 +36,15 @@ class MessageChannel(StrEnum):
     WHATSAPP = "whatsapp"
 
 
-class Preference(StrEnum):
-    """What a person prefers; `none` wants no messages."""
-
-    EMAIL = "email"
-    SMS = "sms"
-    WHATSAPP = "whatsapp"
-    NONE = "none"
-
-
 PHONE_CHANNELS: Final = frozenset({MessageChannel.SMS, MessageChannel.WHATSAPP})
 """The channels that make a phone ring: they wait during quiet hours and obey STOP."""
 
-_ORDERS: Final[Mapping[Preference, tuple[MessageChannel, ...]]] = MappingProxyType(
+_ORDERS: Final[Mapping[PreferredChannel, tuple[MessageChannel, ...]]] = MappingProxyType(
     {
-        Preference.EMAIL: (MessageChannel.EMAIL, MessageChannel.SMS),
-        Preference.SMS: (MessageChannel.SMS, MessageChannel.EMAIL),
-        Preference.WHATSAPP: (MessageChannel.WHATSAPP, MessageChannel.EMAIL, MessageChannel.SMS),
-        Preference.NONE: (),
+        PreferredChannel.EMAIL: (MessageChannel.EMAIL, MessageChannel.SMS),
+        PreferredChannel.SMS: (MessageChannel.SMS, MessageChannel.EMAIL),
+        PreferredChannel.WHATSAPP: (MessageChannel.WHATSAPP, MessageChannel.EMAIL, MessageChannel.SMS),
+        PreferredChannel.NONE: (),
     }
 )
 
@@ -62,7 +55,7 @@ class Addresses:
 
     email: str | None
     phone: str | None
-    preference: Preference = Preference.EMAIL
+    preference: PreferredChannel = PreferredChannel.EMAIL
 
     def of(self, channel: MessageChannel) -> str | None:
         """Return the address for a channel."""

@@ -42,7 +42,8 @@ from typing import Final
 from uuid import UUID
 
 from driveflow.bookings.lifecycle import BookingStatus
-from driveflow.messaging.channels import Addresses, Preference
+from driveflow.messaging.channels import Addresses
+from driveflow.people.preferences import PreferredChannel
 
 
 class TemplateKey(StrEnum):
@@ -83,7 +84,7 @@ class Occasion(StrEnum):
     BOOKING_RESCHEDULED = "booking.rescheduled"
     BOOKING_CANCELLED = "booking.cancelled"
     BOOKING_NO_SHOW = "booking.no_show"
-    REMINDER_DUE = "message.reminder_due"
+    REMINDER_DUE = "booking.reminder_due"
     LESSON_COMPLETED = "lesson.completed"
     PAYMENT_SUCCEEDED = "payment.succeeded"
     PAYMENT_FAILED = "payment.failed"
@@ -190,7 +191,7 @@ def recipients(trigger: Trigger, people: Iterable[Person]) -> tuple[Person, ...]
         if known is not None and known in seen:
             continue
         # Somebody who wants no messages does not stand in for the others at this address.
-        if known is not None and person.addresses.preference is not Preference.NONE:
+        if known is not None and person.addresses.preference is not PreferredChannel.NONE:
             seen.add(known)
         chosen.append(person)
     return tuple(chosen)
@@ -219,6 +220,4 @@ def _belongs(person: Person, audience: Audience) -> bool:
 
 
 def _is_learner(person: Person) -> bool:
-    return person.kind is RecipientKind.STUDENT or (
-        person.kind is RecipientKind.GUARDIAN and person.notify
-    )
+    return person.kind is RecipientKind.STUDENT or (person.kind is RecipientKind.GUARDIAN and person.notify)
