@@ -64,6 +64,11 @@ ROUTES: dict[str, Ask] = {
     # The device token in the report is the right to write; tests/trips shows what a wrong one gets.
     "GET /gps/osmand": Ask(public=True),
     "POST /gps/osmand": Ask(public=True),
+    # Twilio's signature, or the secret in a link, is the right; tests/messaging shows what a wrong one gets.
+    "POST /webhooks/twilio/{message_id}": Ask(public=True),
+    "POST /webhooks/twilio-inbound": Ask(public=True),
+    "GET /unsubscribe/{token}": Ask(public=True),
+    "POST /unsubscribe/{token}": Ask(public=True),
     "GET /api/v1/me": Ask(),
     "GET /api/v1/orgs": Ask(Permission.ORG_READ),
     "POST /api/v1/orgs": Ask(Permission.ORG_CREATE, {"name": "Second School"}),
@@ -177,6 +182,11 @@ ROUTES: dict[str, Ask] = {
     f"POST {SCHOOL}/trips/{{trip_id}}/stop": Ask(Permission.TRIPS_WRITE),
     f"POST {SCHOOL}/trips/{{trip_id}}/points": Ask(Permission.TRIPS_WRITE, _POINTS),
     f"GET {SCHOOL}/trips/{{trip_id}}/points": Ask(Permission.TRIPS_READ),
+    f"GET {SCHOOL}/messages": Ask(
+        Permission.MESSAGES_READ, query={"related_id": "{booking_id}", "recipient_id": "{student_id}"}
+    ),
+    f"GET {SCHOOL}/messages/{{message_id}}": Ask(Permission.MESSAGES_READ),
+    f"POST {SCHOOL}/messages/{{message_id}}/resend": Ask(Permission.MESSAGES_MANAGE),
     f"GET {SCHOOL}/audit-log": Ask(
         Permission.AUDIT_READ,
         query={"entity_type": "Booking", "entity_id": "{booking_id}", "actor_user_id": "{owner_user_id}"},

@@ -68,6 +68,8 @@ class Action(StrEnum):
     TRIP_STARTED = "TRIP_STARTED"
     TRIP_STOPPED = "TRIP_STOPPED"
     OUTBOX_RETRIED = "OUTBOX_RETRIED"
+    MESSAGE_RESENT = "MESSAGE_RESENT"
+    MAIL_UNSUBSCRIBED = "MAIL_UNSUBSCRIBED"
 
 
 class AuditLog(Base, TenantMixin, CreatedMixin):

@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     )
     smtp_url: SmtpUrl | None = Field(
         default=None,
-        description="Mail server, smtp://user:password@host:587 (STARTTLS) or smtps://...:465; unset: no mail",
+        description="Mail server, smtp://user:password@host:587 or smtps://...:465; unset: no mail",
     )
     mail_from: str = Field(default="driveflow@localhost", description="Address that mail comes from")
     twilio_account_sid: str | None = Field(

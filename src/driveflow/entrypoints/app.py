@@ -13,7 +13,7 @@ from driveflow import __version__
 from driveflow.core.clock import utc_now
 from driveflow.core.db import Database
 from driveflow.core.settings import Settings
-from driveflow.entrypoints import error_responses
+from driveflow.entrypoints import error_responses, message_callbacks
 from driveflow.entrypoints.api import (
     audit,
     availability,
@@ -24,6 +24,7 @@ from driveflow.entrypoints.api import (
     guardians,
     instructors,
     lessons,
+    messages,
     operations,
     orgs,
     slots,
@@ -52,6 +53,7 @@ API_ROUTERS = (
     guardians.router,
     catalog.router,
     lessons.router,
+    messages.router,
     audit.router,
 )
 
@@ -103,6 +105,7 @@ def create_app(
     for router in API_ROUTERS:
         app.include_router(router, prefix=API_PREFIX)
     app.include_router(gps.router)
+    app.include_router(message_callbacks.router)
     app.include_router(operations.router)
     app.include_router(docs.router)
     docs.mount_assets(app)

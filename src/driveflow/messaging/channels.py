@@ -10,13 +10,13 @@ its owner asks that people agree to it first. The first of them is taken by whic
   last 24 hours: free text is allowed only then
   (https://www.twilio.com/docs/whatsapp/key-concepts#the-24-hour-window).
 
-When none is left the message is kept as failed, with what stood in the way of each, so that the school can see
-whom it does not reach.
+When none is left the message is kept as failed, with what stood in the way of each, so that the school can
+see whom it does not reach.
 
 Who prefers `none` gets nothing, and nothing is kept. An e-mail address that has unsubscribed gets no optional
 message any more by any channel: that was a wish for silence, not for a text message instead. A STOP concerns
-its number's channel only. Optional are reminders and summaries of lessons; all other messages (bookings, money)
-tell what was agreed or paid, and keep going (`triggers.py`).
+its number's channel only. Optional are reminders and summaries of lessons; all other messages (bookings,
+money) tell what was agreed or paid, and keep going (`triggers.py`).
 """
 
 from collections.abc import Mapping
@@ -84,7 +84,7 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """The message can go no way; the channel is the one that was wanted, the address empty if there is none."""
+    """The message can go no way; the channel is the one that was wanted, the address may be empty."""
 
     channel: MessageChannel
     address: str

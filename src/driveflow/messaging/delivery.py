@@ -90,5 +90,5 @@ def is_last_try(tries: int) -> bool:
 
 
 def status_of_twilio(word: str) -> MessageStatus | None:
-    """Return what a word of Twilio's means for us, None for one that tells nothing about an outbound message."""
+    """Return what a word of Twilio's means for us, None for one that tells nothing of an outbound message."""
     return _OF_TWILIO.get(word)

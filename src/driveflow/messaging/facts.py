@@ -1,4 +1,4 @@
-"""What messages tell of: a school, a booking, its lesson, an amount; every text of a person is cleaned here."""
+"""What messages tell of: a school, a booking, its lesson, an amount; people's texts are cleaned here."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -16,8 +16,8 @@ from driveflow.messaging.triggers import RecipientKind
 class Message(Base, TenantMixin, TimestampsMixin):
     """One message to one address; sent once, whatever is retried.
 
-    `subject` and `body` are what its channel sends; `letter` holds all of it (`letter.py`), so that a resend may
-    take another channel. `reminds_of` is the start of the lesson that a reminder speaks of.
+    `subject` and `body` are what its channel sends; `letter` holds all of it (`letter.py`), so that a resend
+    may take another channel. `reminds_of` is the start of the lesson that a reminder speaks of.
     """
 
     __tablename__ = "messages"
@@ -68,8 +68,8 @@ class MailOptOut(Base, TenantMixin, CreatedMixin):
 class PhoneContact(Base):
     """What a phone number told us by one channel: when it wrote last, and whether it said STOP.
 
-    Control plane: a STOP comes to the installation's number, which all its schools send from, and is meant for
-    all of them.
+    Control plane: a STOP comes to the installation's number, which all its schools send from, and is meant
+    for all of them.
     """
 
     __tablename__ = "phone_contacts"

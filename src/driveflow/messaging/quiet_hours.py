@@ -1,14 +1,15 @@
 """Decide when a message may go and when a reminder is due; the only place that knows.
 
-Quiet hours are a window of the school's local day, 21:00 to 08:00 unless the school says otherwise; equal ends
-mean none. During them SMS and WhatsApp wait until the window ends; e-mail goes at once, as it wakes nobody.
-One exception: what concerns a lesson that begins before the window ends, or less than LEAD after, goes at once
-by any channel. Better to be woken by "your lesson at 7:00 is cancelled" than to stand at the kerb.
+Quiet hours are a window of the school's local day, 21:00 to 08:00 unless the school says otherwise; equal
+ends mean none. During them SMS and WhatsApp wait until the window ends; e-mail goes at once, as it wakes
+nobody. One exception: what concerns a lesson that begins before the window ends, or less than LEAD after,
+goes at once by any channel. Better to be woken by "your lesson at 7:00 is cancelled" than to stand at the
+kerb.
 
 A reminder is due some minutes before the lesson begins (1440 and 120 unless the school says otherwise). One
-whose time is past already when the booking is made or moved is dropped: the confirmation has just said it. For
-phones, a reminder that falls into quiet hours waits for their end; if that would leave less than LEAD before
-the lesson, it goes before the window begins instead, and is dropped if that is past too. Of several
+whose time is past already when the booking is made or moved is dropped: the confirmation has just said it.
+For phones, a reminder that falls into quiet hours waits for their end; if that would leave less than LEAD
+before the lesson, it goes before the window begins instead, and is dropped if that is past too. Of several
 reminders that so come to the same minute the one nearest to the lesson stays. E-mail reminders keep their
 time.
 

@@ -16,10 +16,10 @@
 | refund.failed     |                       | refund_failed      | school |
 | payout.paid       |                       | payout             | instructor |
 
-Learners are the student and those guardians whose link to the student says `notify`; payers are the student and
-those of them who also may pay (`can_pay`). The school is its own address for mail (`orgs.email`). The instructor
-hears of requests too, so that a later cancellation does not come out of the blue. `booking.completed` says
-nothing of its own: `lesson.completed` comes with it.
+Learners are the student and those guardians whose link to the student says `notify`; payers are the student
+and those of them who also may pay (`can_pay`). The school is its own address for mail (`orgs.email`). The
+instructor hears of requests too, so that a later cancellation does not come out of the blue.
+`booking.completed` says nothing of its own: `lesson.completed` comes with it.
 
 People who share an address (a family's one mailbox) get a message once: the student first, then guardians in
 the order of their links.
@@ -65,6 +65,17 @@ class TemplateKey(StrEnum):
 
 OPTIONAL: Final = frozenset({TemplateKey.REMINDER, TemplateKey.LESSON_SUMMARY})
 """The messages that one can unsubscribe from."""
+
+
+TIMELY: Final = frozenset(
+    {
+        TemplateKey.BOOKING_CONFIRMED,
+        TemplateKey.BOOKING_MOVED,
+        TemplateKey.BOOKING_CANCELLED,
+        TemplateKey.REMINDER,
+    }
+)
+"""The messages about when a lesson is: close to it they do not wait for the end of quiet hours."""
 
 
 class RecipientKind(StrEnum):

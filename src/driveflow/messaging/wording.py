@@ -7,7 +7,8 @@ cannot start a header, a line of its own or a second paragraph. HTML is escaped 
 
 A text message is charged by segments of 160 characters of the GSM alphabet, or of 70 when it has a character
 outside of it (153 and 67 when there are several): 3GPP TS 23.038,
-https://www.twilio.com/docs/glossary/what-sms-character-limit. MAX_SEGMENTS is the most that one message costs.
+https://www.twilio.com/docs/glossary/what-sms-character-limit. MAX_SEGMENTS is the most that one message
+costs.
 """
 
 import re

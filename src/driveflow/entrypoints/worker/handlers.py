@@ -4,6 +4,7 @@ A handler runs inside the worker's transaction of the event's school, in a savep
 commit. What it writes is kept exactly if its event is marked processed. It raises to be tried again later
 (`core/outbox.py:backoff`); so it does nothing that cannot be rolled back, such as a call to the outside
 world. To plug in a new one, add it to its topic's tuple; topics without handlers are marked processed unseen.
+Those that depend on settings are made in `handlers_of`.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from driveflow.bookings import moves
 from driveflow.core.actor import Actor
 from driveflow.core.outbox import Topic
 from driveflow.core.outbox_queue import Event
+from driveflow.core.settings import Settings
+from driveflow.entrypoints.worker.message_handlers import ANNOUNCED, MessageWriter
 from driveflow.trips import service as trips
 
 
@@ -46,10 +49,22 @@ async def close_cancelled_lesson(session: AsyncSession, actor: Actor, event: Eve
     await trips.close_cancelled_lesson(session, actor, UUID(event.payload["booking_id"]), now=now)
 
 
-HANDLERS: Final[Handlers] = MappingProxyType(
+_ALWAYS: Final[Handlers] = MappingProxyType(
     {
         Topic.BOOKING_CANCELLED: (close_cancelled_lesson,),
         Topic.BOOKING_HOLD_DUE: (expire_hold,),
         Topic.LESSON_AUTO_CLOSE_DUE: (auto_close_lesson,),
     }
 )
+
+
+def handlers_of(settings: Settings) -> Handlers:
+    """Return what the worker does about each topic; on one topic the school's own business comes first."""
+    writer = MessageWriter(settings)
+    told: Handlers = {
+        **dict.fromkeys(ANNOUNCED, (writer.announce,)),
+        Topic.BOOKING_REMINDER_DUE: (writer.remind,),
+    }
+    return MappingProxyType(
+        {topic: (*_ALWAYS.get(topic, ()), *told.get(topic, ())) for topic in {*_ALWAYS, *told}}
+    )

@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from driveflow.core.outbox import Topic
 from driveflow.core.outside import AnyOutsideHandler
 from driveflow.core.settings import Settings
+from driveflow.entrypoints.worker.message_handlers import MessageSend
 from driveflow.entrypoints.worker.outside import OutsideHandlers
 
 
 @asynccontextmanager
-async def outside_handlers(_settings: Settings) -> AsyncIterator[OutsideHandlers]:
+async def outside_handlers(settings: Settings) -> AsyncIterator[OutsideHandlers]:
     """Yield the handlers that the settings allow; their clients are closed at the end."""
-    handlers: dict[Topic, AnyOutsideHandler] = {}
+    handlers: dict[Topic, AnyOutsideHandler] = {Topic.MESSAGE_SEND: MessageSend.of(settings)}
     yield handlers
