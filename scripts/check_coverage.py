@@ -17,6 +17,11 @@ RULES = (
     "*/catalog/pricing.py",
     "*/core/actor.py",
     "*/core/money.py",
+    "*/messaging/channels.py",
+    "*/messaging/delivery.py",
+    "*/messaging/quiet_hours.py",
+    "*/messaging/triggers.py",
+    "*/messaging/wording.py",
     "*/trips/track.py",
 )
 

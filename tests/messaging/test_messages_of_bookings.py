@@ -1,0 +1,93 @@
+"""What people hear of their bookings, over the API, the worker and real SMTP."""
+
+from datetime import timedelta
+from typing import Any
+
+from support.post_office import PostOffice, calendar_of, html_of, messages, text_of
+from support.schools import MONDAY_10_SYDNEY, Clock, Ready, School
+
+TOMORROW_10 = MONDAY_10_SYDNEY + timedelta(days=1)
+ALEX = "alex@learners.example"
+PAT = "pat@families.example"
+
+
+async def family(school: School, **guardian: Any) -> Ready:
+    """A student with a guardian, both by mail."""
+    ready = Ready(
+        await school.add_instructor(),
+        await school.add_student(email=ALEX, phone="+61491570156"),
+        await school.add_service("Hour & more"),
+    )
+    await school.add_guardian(ready.student["id"], email=PAT, **guardian)
+    return ready
+
+
+async def test_a_booking_tells_its_people_by_mail_with_a_calendar_file(
+    school: School, post: PostOffice
+) -> None:
+    ready = await family(school)
+    booked = await school.book(ready, TOMORROW_10, pickup_address="1 High St, Bondi")
+    await post.work()
+    [mail] = post.mails(ALEX)
+    assert "confirmed" in str(mail["Subject"])
+    text = text_of(mail)
+    assert "Tuesday, 4 August 2026 at 10:00 am (Australian Eastern Standard Time)" in text
+    assert "1 High St, Bondi" in text
+    assert "$95.00" in text
+    assert "Hour &amp; more" in html_of(mail)
+    file = calendar_of(mail)
+    [event] = file.events
+    assert file["method"] == "PUBLISH"
+    assert (event["uid"], event["sequence"]) == (booked["id"], 0)
+    assert post.subjects(PAT) == [str(mail["Subject"])]
+    assert mail["Message-ID"] == f"<{(await messages(school))[0]['id']}@driveflow.example>"
+    told = await messages(school)
+    assert {(row["recipient_kind"], row["status"]) for row in told} == {
+        ("student", "sent"),
+        ("guardian", "sent"),
+        ("instructor", "failed"),
+    }
+    [failed] = [row for row in told if row["recipient_kind"] == "instructor"]
+    assert failed["error"] == "no channel (email: no address; sms: no address)"
+
+
+async def test_a_move_updates_the_calendar_file_and_a_cancellation_withdraws_it_with_the_fee(
+    school: School, post: PostOffice
+) -> None:
+    ready = await family(school)
+    booked = await school.book(ready, TOMORROW_10)
+    moved = await school.post(
+        f"/bookings/{booked['id']}/reschedule",
+        {"start_at": (TOMORROW_10 + timedelta(hours=2)).isoformat(), "version": 1},
+        expect=200,
+    )
+    await post.work()
+    await school.post(f"/bookings/{booked['id']}/cancel", {"reason": "Ill", "for_student": True}, expect=200)
+    await post.work()
+    _, move, cancellation = post.mails(ALEX)
+    [event] = calendar_of(move).events
+    assert (event["uid"], event["sequence"]) == (booked["id"], moved["version"] - 1)
+    file = calendar_of(cancellation)
+    [event] = file.events
+    assert (file["method"], event["status"], event["sequence"]) == ("CANCEL", "CANCELLED", 2)
+    assert "Reason: Ill" in text_of(cancellation)
+
+
+async def test_a_late_cancellation_names_its_fee_to_those_who_pay_only(
+    school: School, post: PostOffice, clock: Clock
+) -> None:
+    instructor = await school.add_instructor(phone="+61491570157")
+    ready = Ready(instructor, await school.add_student(email=ALEX), await school.add_service())
+    booked = await school.book(ready, TOMORROW_10)
+    await post.work()
+    clock.advance(hours=20)
+    await school.post(f"/bookings/{booked['id']}/cancel", {"reason": "Ill", "for_student": True}, expect=200)
+    await post.work()
+    cancellation = post.mails(ALEX)[-1]
+    assert "A cancellation fee of $47.50 applies." in text_of(cancellation)
+    assert post.texts("+61491570157") == []  # it is six in the morning
+    clock.advance(hours=2)
+    await post.work()
+    [_, text] = post.texts("+61491570157")
+    assert "cancelled" in text.body
+    assert "$" not in text.body
