@@ -85,7 +85,7 @@ async def test_a_late_cancellation_names_its_fee_to_those_who_pay_only(
     await post.work()
     cancellation = post.mails(ALEX)[-1]
     assert "A cancellation fee of $47.50 applies." in text_of(cancellation)
-    assert post.texts("+61491570157") == []  # it is six in the morning
+    assert len(post.texts("+61491570157")) == 1  # it is six in the morning: what came before
     clock.advance(hours=2)
     await post.work()
     [_, text] = post.texts("+61491570157")
