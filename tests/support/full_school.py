@@ -4,11 +4,16 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 
 from driveflow.core.actor import Role
+from driveflow.core.ids import new_id
+from driveflow.messaging.channels import MessageChannel
+from driveflow.messaging.delivery import MessageStatus
+from driveflow.messaging.models import Message
+from driveflow.messaging.triggers import RecipientKind, TemplateKey
 from support.cast import cast_of
 from support.drives import northwards
 from support.route_table import PLAIN_PARAMETERS, ROUTES, Ask
@@ -53,6 +58,7 @@ async def _filled(school: School) -> FullSchool:
     [card] = (await school.get("/rate-cards"))["items"]
     member = await school.post("/members", {"email": f"{uuid4().hex}@school.example", "role": "admin"})
     key = await school.post("/api-keys", {"name": "Spare", "role": "admin"})
+    message_id = await _message(school, cast.student_row["id"])
     return FullSchool(
         school,
         {
@@ -73,10 +79,29 @@ async def _filled(school: School) -> FullSchool:
             "service_id": service["id"],
             "rate_card_id": card["id"],
             "booking_id": booking["id"],
+            "message_id": message_id,
             "started_booking_id": to_start["id"],
             "free_start": (now + timedelta(hours=72)).isoformat(),
         },
     )
+
+
+async def _message(school: School, student_id: str) -> str:
+    """Add a message, which no route makes."""
+    assert school.database is not None
+    message = Message(
+        org_id=school.org_id,
+        id=new_id(),
+        to_address="alex@learners.example",
+        channel=MessageChannel.EMAIL.value,
+        template_key=TemplateKey.REMINDER.value,
+        status=MessageStatus.SENT.value,
+        recipient_kind=RecipientKind.STUDENT.value,
+        recipient_id=UUID(student_id),
+    )
+    async with school.database.session(school.org_id) as session:
+        session.add(message)
+    return str(message.id)
 
 
 async def _start_lesson(full: FullSchool) -> None:

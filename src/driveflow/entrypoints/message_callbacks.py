@@ -28,7 +28,7 @@ from driveflow.orgs.service import settings_of
 router = APIRouter(
     route_class=SafeRoute,
     tags=["webhooks"],
-    responses={status: PROBLEMS[status] for status in (403, 404, 413, 422, 503)},
+    responses={status: PROBLEMS[status] for status in (403, 404, 413, 422, 429, 503)},
 )
 
 _OPEN: Final[dict[str, Any]] = {"security": []}
@@ -71,7 +71,12 @@ async def twilio_status(request: Request, message_id: UUID, school: Annotated[UU
     services.on_commit()
 
 
-@router.post("/webhooks/twilio-inbound", openapi_extra=_FORM)
+@router.post(
+    "/webhooks/twilio-inbound",
+    response_class=Response,
+    responses={200: {"content": {"text/xml": {}}}},
+    openapi_extra=_FORM,
+)
 async def twilio_inbound(request: Request) -> Response:
     """Take an SMS or WhatsApp message that somebody sent to us: STOP, START, or any other."""
     services = services_of(request)
@@ -95,10 +100,11 @@ async def twilio_inbound(request: Request) -> Response:
 async def show_unsubscribe(request: Request, token: str) -> HTMLResponse:
     """Show the page with the button; changes nothing."""
     services = services_of(request)
-    ticket = opt_outs.read_token(token)
+    ticket = _counted_ticket(request, services, token)
     async with services.database.session(ticket.org_id) as session:
         address = await opt_outs.address_of_ticket(session, ticket)
         org = await settings_of(session, ticket.org_id)
+    services.rate_limits.proven(token, _caller(request))
     return _page("unsubscribe.html", org.locale, school=org.name, address=address, done=False)
 
 
@@ -106,13 +112,23 @@ async def show_unsubscribe(request: Request, token: str) -> HTMLResponse:
 async def unsubscribe(request: Request, token: str) -> HTMLResponse:
     """Send no more reminders and summaries to the address of this link; by the button or RFC 8058."""
     services = services_of(request)
-    ticket = opt_outs.read_token(token)
+    ticket = _counted_ticket(request, services, token)
     async with services.database.session(ticket.org_id) as session:
         address = await opt_outs.unsubscribe(
             session, system_actor(ticket.org_id), ticket, now=services.clock()
         )
         org = await settings_of(session, ticket.org_id)
     return _page("unsubscribe.html", org.locale, school=org.name, address=address, done=True)
+
+
+def _counted_ticket(request: Request, services: Services, token: str) -> opt_outs.Ticket:
+    """Return what a link names; guesses count against their address."""
+    services.rate_limits.check(token, _caller(request))
+    return opt_outs.read_token(token)
+
+
+def _caller(request: Request) -> str | None:
+    return request.client.host if request.client else None
 
 
 async def _genuine_form(request: Request, services: Services) -> dict[str, str]:
