@@ -59,7 +59,7 @@ class Language:
         """Return a day and time of the zone in few letters, for text messages."""
         place = zone(time_zone)
         wall = instant.astimezone(place)
-        day = format_skeleton("EEEdMMM", wall, tzinfo=place, locale=self.locale)
+        day = format_skeleton("MMMEd", wall, tzinfo=place, locale=self.locale)
         time = format_time(instant, "short", tzinfo=place, locale=self.locale)
         name = get_timezone_name(wall, "short", locale=self.locale)
         return plain_spaces(f"{day}, {time} {name}")
