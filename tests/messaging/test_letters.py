@@ -147,6 +147,7 @@ def test_the_calendar_file_goes_with_what_makes_moves_or_cancels_a_lesson() -> N
     assert methods == {
         TemplateKey.BOOKING_CONFIRMED: "PUBLISH",
         TemplateKey.BOOKING_MOVED: "PUBLISH",
+        TemplateKey.BOOKING_HANDED_OVER: "CANCEL",
         TemplateKey.BOOKING_CANCELLED: "CANCEL",
     }
     requested = letter(TemplateKey.BOOKING_MOVED, status=BookingStatus.REQUESTED)

@@ -1,5 +1,6 @@
 """The rule of delivery: which moves a status allows, whatever order the news come in."""
 
+from datetime import timedelta
 from itertools import permutations
 
 import pytest
@@ -9,10 +10,11 @@ from hypothesis import strategies as st
 from driveflow.messaging.delivery import (
     FINAL,
     MAX_TRIES,
+    PAUSES,
     MessageStatus,
-    is_last_try,
     may_move,
     may_resend,
+    pause_after,
     status_of_twilio,
 )
 
@@ -69,5 +71,6 @@ def test_what_waits_or_is_being_sent_cannot_be_resent() -> None:
 
 
 def test_tries_come_to_an_end() -> None:
-    assert not is_last_try(MAX_TRIES - 1)
-    assert is_last_try(MAX_TRIES)
+    pauses = [pause_after(tries) for tries in range(1, MAX_TRIES + 1)]
+    assert pauses == [*PAUSES, None]
+    assert sum(PAUSES, timedelta()) > timedelta(hours=23)

@@ -91,3 +91,22 @@ async def test_a_late_cancellation_names_its_fee_to_those_who_pay_only(
     [_, text] = post.texts("+61491570157")
     assert "cancelled" in text.body
     assert "$" not in text.body
+
+
+async def test_an_instructor_who_loses_a_lesson_to_another_is_told(school: School, post: PostOffice) -> None:
+    number = "+61491570158"
+    former = await school.add_instructor("Casey Instructor", phone=number)
+    other = await school.add_instructor("Robin Relief", phone="+61491570159")
+    ready = Ready(former, await school.add_student(email=ALEX), await school.add_service())
+    booked = await school.book(ready, TOMORROW_10)
+    await school.post(
+        f"/bookings/{booked['id']}/reschedule",
+        {"start_at": TOMORROW_10.isoformat(), "instructor_id": other["id"], "version": 1},
+        expect=200,
+    )
+    await post.work()
+    [row] = await messages(school, recipient_id=former["id"])
+    assert row["template_key"] == "booking_handed_over"
+    assert "now on Tue, 4 Aug, 10:00 am AEST with Robin Relief" in row["body"]
+    told = {row["template_key"] for row in await messages(school, recipient_id=other["id"])}
+    assert told == {"booking_confirmed", "booking_moved"}

@@ -29,7 +29,7 @@ from driveflow.messaging.outlets import Outlets
 from driveflow.messaging.quiet_hours import Means, QuietHours
 from driveflow.messaging.reading import Read
 from driveflow.messaging.rendering import body_for, subject_for
-from driveflow.messaging.triggers import OPTIONAL, TIMELY, Occasion, Person, TemplateKey
+from driveflow.messaging.triggers import OPTIONAL, TIMELY, Occasion, Person, RecipientKind, TemplateKey
 from driveflow.orgs.models import Org
 
 
@@ -68,9 +68,14 @@ async def announce(
     # What the event was about then, not what the booking has become since.
     status = BookingStatus(payload.get("status") or (booking.status if booking else BookingStatus.CONFIRMED))
     trigger = triggers.trigger_of(occasion, status)
-    for person in triggers.recipients(trigger, found.people):
-        key = triggers.dedupe_key(event_id, trigger.template, person)
-        await _write(session, found, _Order(trigger.template, person, key), outlets, now=now)
+    orders = [(trigger.template, person) for person in triggers.recipients(trigger, found.people)]
+    former_id = payload.get("former_instructor_id")
+    if former_id is not None:
+        former = await reading.person(session, actor.org_id, RecipientKind.INSTRUCTOR, UUID(former_id))
+        orders += [(TemplateKey.BOOKING_HANDED_OVER, former)] if former is not None else []
+    for template, person in orders:
+        key = triggers.dedupe_key(event_id, template, person)
+        await _write(session, found, _Order(template, person, key), outlets, now=now)
 
 
 async def remind(

@@ -16,18 +16,31 @@ again by itself: SMS and mail have no idempotency key, and a second "your lesson
 asking. Staff may resend it, which makes a new message.
 
 Only a message that certainly did not leave goes back to `queued`: the server was not reached, or refused for
-the time being (SMTP 4xx, HTTP 429). It is tried MAX_TRIES times in all, with the pauses of the outbox.
+the time being (SMTP 4xx, HTTP 429). It is tried again after each of PAUSES, for about a day in all: a mail
+server that is down for a night costs a delay and no message.
 
 Twilio's statuses, from https://www.twilio.com/docs/messaging/api/message-resource#message-status-values:
 accepted, scheduled, queued, sending and sent all mean that Twilio has it; read is delivered and more.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-MAX_TRIES: Final = 10
+PAUSES: Final = (
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=15),
+    timedelta(minutes=30),
+    timedelta(hours=1),
+    timedelta(hours=2),
+    timedelta(hours=4),
+    timedelta(hours=8),
+    timedelta(hours=8),
+)
+MAX_TRIES: Final = len(PAUSES) + 1
 
 
 class MessageStatus(StrEnum):
@@ -84,9 +97,9 @@ def may_resend(current: MessageStatus) -> bool:
     return current not in {MessageStatus.QUEUED, MessageStatus.SENDING}
 
 
-def is_last_try(tries: int) -> bool:
-    """Return whether a message that did not leave has used up its tries; `tries` counts this one."""
-    return tries >= MAX_TRIES
+def pause_after(tries: int) -> timedelta | None:
+    """Return the wait after a try that left the message here, None to give up; `tries` counts it, from 1."""
+    return PAUSES[tries - 1] if tries < MAX_TRIES else None
 
 
 def status_of_twilio(word: str) -> MessageStatus | None:

@@ -16,7 +16,6 @@ from driveflow.bookings.models import Booking
 from driveflow.core.actor import Actor, Permission, require
 from driveflow.core.db import get_or_404
 from driveflow.core.errors import NotFoundError
-from driveflow.core.outbox import backoff
 from driveflow.integrations.message_senders import (
     Answer,
     CalendarFile,
@@ -30,7 +29,7 @@ from driveflow.integrations.message_senders import (
 from driveflow.messaging import opt_outs
 from driveflow.messaging.announcing import emit_send, reminder_obstacle
 from driveflow.messaging.channels import Addresses, Chosen, MessageChannel, choose
-from driveflow.messaging.delivery import MessageStatus, is_last_try, may_move
+from driveflow.messaging.delivery import MessageStatus, may_move, pause_after
 from driveflow.messaging.letter import Letter
 from driveflow.messaging.models import Message
 from driveflow.messaging.outlets import Outlets
@@ -70,11 +69,11 @@ async def take(
 
 
 async def settle(
-    session: AsyncSession, actor: Actor, message_id: UUID, answer: Answer, *, now: datetime, jitter: float
+    session: AsyncSession, actor: Actor, message_id: UUID, answer: Answer, *, now: datetime
 ) -> None:
     """Keep what became of a message; what certainly did not leave is queued again, with a growing pause.
 
-    `jitter` (0..1) spreads the tries. A callback that was faster keeps its word.
+    A callback that was faster keeps its word.
     """
     require(actor, Permission.MESSAGES_MANAGE)
     message = await get_or_404(session, Message, actor.org_id, message_id, lock=True)
@@ -89,15 +88,19 @@ async def settle(
                 await opt_outs.note_refused_number(session, channel, message.to_address, code, now=now)
         case Unknown(reason):
             move(message, MessageStatus.UNKNOWN, now, error=reason)
-        case Deferred(reason) if is_last_try(message.tries):
-            move(message, MessageStatus.FAILED, now, error=f"given up after {message.tries} tries: {reason}")
         case Deferred(reason):
-            if move(message, MessageStatus.QUEUED, now, error=reason):
-                again_at = now + backoff(message.tries, jitter)
-                await emit_send(
-                    session, actor.org_id, message.id, now=now, available_at=again_at, tries=message.tries
-                )
+            await _postpone(session, message, reason, now=now)
     await session.flush()
+
+
+async def _postpone(session: AsyncSession, message: Message, reason: str, *, now: datetime) -> None:
+    pause = pause_after(message.tries)
+    if pause is None:
+        move(message, MessageStatus.FAILED, now, error=f"given up after {message.tries} tries: {reason}")
+    elif move(message, MessageStatus.QUEUED, now, error=reason):
+        await emit_send(
+            session, message.org_id, message.id, now=now, available_at=now + pause, tries=message.tries
+        )
 
 
 def move(message: Message, to: MessageStatus, now: datetime, **changes: Any) -> bool:

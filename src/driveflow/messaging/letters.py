@@ -60,6 +60,19 @@ def _moved(writer: Writer) -> Letter:
     return writer.with_calendar(letter) if confirmed else letter
 
 
+def _handed_over(writer: Writer) -> Letter:
+    letter = writer.letter(
+        writer.say("Lesson handed over: %(when)s", when=writer.short_when()),
+        [writer.say("Another instructor gives this lesson now.")],
+        writer.lesson_facts(),
+        writer.say(
+            "%(school)s: the lesson of %(student)s is now on %(when)s with %(instructor)s.",
+            **writer.short_values(),
+        ),
+    )
+    return writer.with_calendar(letter, cancelled=True)
+
+
 def _cancelled(writer: Writer) -> Letter:
     booking = writer.booking
     pays = writer.reader.kind is not RecipientKind.INSTRUCTOR
@@ -245,6 +258,7 @@ _LETTERS: Final[Mapping[TemplateKey, Callable[[Writer], Letter]]] = MappingProxy
         TemplateKey.BOOKING_REQUESTED: _requested,
         TemplateKey.BOOKING_CONFIRMED: _confirmed,
         TemplateKey.BOOKING_MOVED: _moved,
+        TemplateKey.BOOKING_HANDED_OVER: _handed_over,
         TemplateKey.BOOKING_CANCELLED: _cancelled,
         TemplateKey.BOOKING_MISSED: _missed,
         TemplateKey.REMINDER: _reminder,

@@ -6,6 +6,7 @@
 | booking.created   | confirmed             | booking_confirmed  | learners, instructor |
 | booking.confirmed |                       | booking_confirmed  | learners, instructor |
 | booking.rescheduled |                     | booking_moved      | learners, instructor |
+| booking.rescheduled | to another instructor | booking_handed_over | the former instructor, too |
 | booking.cancelled |                       | booking_cancelled  | learners, instructor |
 | booking.no_show   |                       | booking_missed     | learners |
 | reminder due      | still confirmed       | reminder           | learners |
@@ -52,6 +53,7 @@ class TemplateKey(StrEnum):
     BOOKING_REQUESTED = "booking_requested"
     BOOKING_CONFIRMED = "booking_confirmed"
     BOOKING_MOVED = "booking_moved"
+    BOOKING_HANDED_OVER = "booking_handed_over"
     BOOKING_CANCELLED = "booking_cancelled"
     BOOKING_MISSED = "booking_missed"
     REMINDER = "reminder"
@@ -71,6 +73,7 @@ TIMELY: Final = frozenset(
     {
         TemplateKey.BOOKING_CONFIRMED,
         TemplateKey.BOOKING_MOVED,
+        TemplateKey.BOOKING_HANDED_OVER,
         TemplateKey.BOOKING_CANCELLED,
         TemplateKey.REMINDER,
     }

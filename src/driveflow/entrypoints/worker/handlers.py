@@ -64,6 +64,7 @@ def handlers_of(settings: Settings) -> Handlers:
     told: Handlers = {
         **dict.fromkeys(ANNOUNCED, (writer.announce,)),
         Topic.BOOKING_REMINDER_DUE: (writer.remind,),
+        Topic.MESSAGE_WRITE_DUE: (writer.write_again,),
     }
     return MappingProxyType(
         {topic: (*_ALWAYS.get(topic, ()), *told.get(topic, ())) for topic in {*_ALWAYS, *told}}

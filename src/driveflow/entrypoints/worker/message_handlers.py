@@ -1,15 +1,16 @@
 """What the worker does about messages: writes them when something happens, sends them when it is time."""
 
-import random
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from driveflow.core.actor import Actor
-from driveflow.core.outbox import Topic
-from driveflow.core.outbox_queue import Event
+from driveflow.core.outbox import Topic, emit
+from driveflow.core.outbox_queue import Event, describe
 from driveflow.core.settings import Settings
 from driveflow.integrations.message_senders import Answer, Mail, MailSender, Refused, TextMessage, TextSender
 from driveflow.integrations.smtp_sender import SmtpSender
@@ -17,6 +18,8 @@ from driveflow.integrations.twilio_client import TwilioClient
 from driveflow.messaging import announcing, dispatching
 from driveflow.messaging.outlets import Outlets
 from driveflow.messaging.triggers import Occasion
+
+log = structlog.get_logger()
 
 ANNOUNCED: Final = tuple(
     Topic(occasion.value) for occasion in Occasion if occasion is not Occasion.REMINDER_DUE
@@ -31,9 +34,42 @@ class MessageWriter:
         self._outlets = Outlets.of(settings)
 
     async def announce(self, session: AsyncSession, actor: Actor, event: Event, *, now: datetime) -> None:
-        """Write the messages about an event."""
+        """Write the messages about an event.
+
+        What goes wrong here must not hold up the event's other business, such as a refund: it becomes an
+        event of its own, which is tried again and given up like any other.
+        """
         occasion = Occasion(event.topic.value)
-        await announcing.announce(session, actor, event.id, occasion, event.payload, self._outlets, now=now)
+        try:
+            async with session.begin_nested():
+                await announcing.announce(
+                    session, actor, event.id, occasion, event.payload, self._outlets, now=now
+                )
+        except (OSError, InterfaceError, OperationalError):
+            raise  # the database itself
+        except Exception as error:
+            log.exception("messages could not be written", topic=event.topic.value, error=describe(error))
+            await emit(
+                session,
+                actor.org_id,
+                Topic.MESSAGE_WRITE_DUE,
+                {"event_id": str(event.id), "occasion": occasion.value, "about": event.payload},
+                now=now,
+                dedupe_key=f"write:{event.id}",
+            )
+
+    async def write_again(self, session: AsyncSession, actor: Actor, event: Event, *, now: datetime) -> None:
+        """Write the messages about an event at which that went wrong before."""
+        about = event.payload
+        await announcing.announce(
+            session,
+            actor,
+            UUID(about["event_id"]),
+            Occasion(about["occasion"]),
+            about["about"],
+            self._outlets,
+            now=now,
+        )
 
     async def remind(self, session: AsyncSession, actor: Actor, event: Event, *, now: datetime) -> None:
         """Write the reminders whose time has come."""
@@ -77,8 +113,7 @@ class MessageSend:
         now: datetime,
     ) -> None:
         """Keep what became of it."""
-        jitter = random.random()  # noqa: S311 - spreading load
-        await dispatching.settle(session, actor, _message_id(event), answer, now=now, jitter=jitter)
+        await dispatching.settle(session, actor, _message_id(event), answer, now=now)
 
 
 _NOT_CONFIGURED: Final = Refused("not_configured", "this worker has no settings for the channel")
