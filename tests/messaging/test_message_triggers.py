@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from driveflow.bookings.lifecycle import BookingStatus
+from driveflow.bookings.lifecycle import FINAL, BookingStatus
 from driveflow.core.outbox import Topic
 from driveflow.messaging.channels import Addresses
 from driveflow.messaging.triggers import (
@@ -92,12 +92,12 @@ def test_who_wants_no_messages_does_not_stand_in_for_the_rest_of_the_family() ->
 
 @pytest.mark.parametrize("occasion", list(Occasion))
 @pytest.mark.parametrize("status", list(BookingStatus))
-def test_only_new_times_set_reminders_and_only_cancelled_bookings_silence_them(
+def test_only_new_times_set_reminders_and_only_the_end_of_a_booking_silences_them(
     occasion: Occasion, status: BookingStatus
 ) -> None:
     makes_time = occasion.value in {"booking.created", "booking.confirmed", "booking.rescheduled"}
     assert sets_reminders(occasion, status) == (makes_time and status is BookingStatus.CONFIRMED)
-    assert is_outdated(occasion, status) == (makes_time and status is BookingStatus.CANCELLED)
+    assert is_outdated(occasion, status) == (makes_time and status in FINAL)
 
 
 def test_a_message_is_unique_by_event_template_and_recipient() -> None:

@@ -110,3 +110,51 @@ async def test_an_instructor_who_loses_a_lesson_to_another_is_told(school: Schoo
     assert "now on Tue, 4 Aug, 10:00 am AEST with Robin Relief" in row["body"]
     told = {row["template_key"] for row in await messages(school, recipient_id=other["id"])}
     assert told == {"booking_confirmed", "booking_moved"}
+
+
+async def test_a_finished_lesson_is_summed_up_with_a_link_to_its_route(
+    school: School, post: PostOffice, clock: Clock
+) -> None:
+    ready = await family(school)
+    booked = await school.book(ready, TOMORROW_10)
+    clock.now = TOMORROW_10
+    started = await school.post(f"/bookings/{booked['id']}/start", expect=200)
+    clock.advance(minutes=55)
+    await school.post(f"/bookings/{booked['id']}/complete", {"rating": 4, "notes": "Calm."}, expect=200)
+    await post.work()
+    summary = text_of(post.mails(PAT)[-1])
+    assert "Duration: 55 min" in summary
+    assert "Rating: 4 of 5" in summary
+    assert "Notes: Calm." in summary
+    assert f"https://driveflow.example/me/lessons/{started['lesson_id']}" in summary
+
+
+async def test_a_missed_lesson_is_told_with_its_fee_and_a_request_that_ran_out_without_one(
+    school: School, post: PostOffice, clock: Clock
+) -> None:
+    ready = await family(school)
+    learner = await school.as_role("student", student_id=ready.student["id"])
+    await learner.post("/bookings", ready.booking(TOMORROW_10 + timedelta(hours=3)))
+    booked = await school.book(ready, TOMORROW_10)
+    await post.work()
+    clock.advance(minutes=31)
+    await post.work()
+    clock.now = TOMORROW_10 + timedelta(minutes=16)
+    await school.post(f"/bookings/{booked['id']}/no-show", expect=200)
+    await post.work()
+    told = {str(mail["Subject"]).split(":")[0]: text_of(mail) for mail in post.mails(ALEX)}
+    assert "is held until Monday, 3 August 2026 at 10:30 am" in told["Lesson requested"]
+    assert "not confirmed in time" in told["Lesson cancelled"]
+    assert "A fee of $95.00 applies." in told["Lesson missed"]
+
+
+async def test_the_school_hears_of_requests_at_its_own_address(school: School, post: PostOffice) -> None:
+    ready = await family(school)
+    await school.patch("", {"version": 1, "email": "desk@school.example"})
+    learner = await school.as_role("student", student_id=ready.student["id"])
+    booked = await learner.post("/bookings", ready.booking(TOMORROW_10))
+    await post.work()
+    [mail] = post.mails("desk@school.example")
+    assert f"/o/{school.org_id}/bookings/{booked['id']}" in text_of(mail)
+    [told] = post.mails(ALEX)
+    assert told["Reply-To"] == "desk@school.example"

@@ -107,14 +107,12 @@ class Writer:
 
     def home(self) -> tuple[str, str]:
         """Return the text and the address of the link to the reader's own page."""
-        match self.reader.kind:
-            case RecipientKind.INSTRUCTOR:
-                return self.say("Open my week"), f"{self.public_url}/i/week"
-            case RecipientKind.SCHOOL:
-                path = f"/o/{self.facts.school.id}/bookings/{self.booking.id}"
-                return self.say("Open the booking"), f"{self.public_url}{path}"
-            case RecipientKind.STUDENT | RecipientKind.GUARDIAN:
-                return self.say("See my lessons"), f"{self.public_url}/me"
+        if self.reader.kind is RecipientKind.INSTRUCTOR:
+            return self.say("Open my week"), f"{self.public_url}/i/week"
+        if self.reader.kind is RecipientKind.SCHOOL:
+            path = f"/o/{self.facts.school.id}/bookings/{self.booking.id}"
+            return self.say("Open the booking"), f"{self.public_url}{path}"
+        return self.say("See my lessons"), f"{self.public_url}/me"
 
     def letter(
         self,

@@ -25,8 +25,8 @@ instructor hears of requests too, so that a later cancellation does not come out
 People who share an address (a family's one mailbox) get a message once: the student first, then guardians in
 the order of their links.
 
-A booking that was cancelled before a worker came round to its creation, confirmation or move gets the message
-about the cancellation only.
+A booking that was cancelled, or is over, before a worker came round to its creation, confirmation or move
+gets the message about its end only.
 
 Messages about bookings and money are part of the business that was agreed and go on after an unsubscribe.
 Optional, with a link to unsubscribe, are `reminder` and `lesson_summary`.
@@ -42,7 +42,7 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from driveflow.bookings.lifecycle import BookingStatus
+from driveflow.bookings.lifecycle import FINAL, BookingStatus
 from driveflow.messaging.channels import Addresses
 from driveflow.people.preferences import PreferredChannel
 
@@ -174,11 +174,11 @@ def trigger_of(occasion: Occasion, status: BookingStatus) -> Trigger:
 
 
 def is_outdated(occasion: Occasion, status_now: BookingStatus) -> bool:
-    """Return whether an occasion is not worth a message any more: the booking was cancelled meanwhile.
+    """Return whether an occasion is not worth a message any more: the booking was cancelled or is over.
 
-    Workers may have been away for hours; "confirmed" right before "cancelled" would only confuse.
+    Workers may have been away for hours; "confirmed" beside "cancelled" would only confuse.
     """
-    return status_now is BookingStatus.CANCELLED and occasion in {
+    return status_now in FINAL and occasion in {
         Occasion.BOOKING_CREATED,
         Occasion.BOOKING_CONFIRMED,
         Occasion.BOOKING_RESCHEDULED,
@@ -222,15 +222,11 @@ def reminder_key(booking_id: UUID, start: str, minutes_before: int, person: Pers
 
 
 def _belongs(person: Person, audience: Audience) -> bool:
-    match audience:
-        case Audience.INSTRUCTOR:
-            return person.kind is RecipientKind.INSTRUCTOR
-        case Audience.SCHOOL:
-            return person.kind is RecipientKind.SCHOOL
-        case Audience.LEARNERS:
-            return _is_learner(person)
-        case Audience.PAYERS:
-            return _is_learner(person) and person.may_pay
+    if audience is Audience.INSTRUCTOR:
+        return person.kind is RecipientKind.INSTRUCTOR
+    if audience is Audience.SCHOOL:
+        return person.kind is RecipientKind.SCHOOL
+    return _is_learner(person) and (audience is Audience.LEARNERS or person.may_pay)
 
 
 def _is_learner(person: Person) -> bool:
