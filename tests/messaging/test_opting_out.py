@@ -1,8 +1,10 @@
 """STOP, START, links to unsubscribe, and who still hears what."""
 
 import re
+from base64 import urlsafe_b64encode
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -180,9 +182,6 @@ async def test_a_link_with_another_secret_finds_nothing(
 ) -> None:
     await book(school, email=ALEX)
     await post.work()
-    from base64 import urlsafe_b64encode  # noqa: PLC0415 - one test's
-    from uuid import UUID  # noqa: PLC0415 - one test's
-
     [row] = [row for row in await messages(school) if row["recipient_kind"] == "student"]
     forged = urlsafe_b64encode(school.org_id.bytes + UUID(row["id"]).bytes + bytes(16)).decode()
     assert (await web.get(f"/unsubscribe/{forged}")).status_code == 404

@@ -2,6 +2,10 @@
 
 from datetime import timedelta
 
+from driveflow.core.actor import system_actor
+from driveflow.core.db import Database
+from driveflow.messaging.announcing import remind
+from driveflow.messaging.outlets import Outlets
 from support.post_office import PostOffice, messages, text_of
 from support.schools import MONDAY_10_SYDNEY, Clock, Ready, School
 
@@ -107,17 +111,13 @@ async def test_a_cancelled_lesson_is_not_reminded_of(school: School, post: PostO
 
 
 async def test_a_reminder_that_waited_too_long_to_be_sent_is_dropped(
-    school: School, post: PostOffice, clock: Clock
+    school: School, post: PostOffice, clock: Clock, worker_database: Database
 ) -> None:
     # Written before the cancellation, and due to be sent after it.
     booking = await booked(school, preferred_channel="sms", phone=PHONE)
     await post.work()
     clock.now = IN_THREE_DAYS - timedelta(hours=2)
-    async with post._database.session(school.org_id) as session:
-        from driveflow.core.actor import system_actor  # noqa: PLC0415 - one test's
-        from driveflow.messaging.announcing import remind  # noqa: PLC0415 - one test's
-        from driveflow.messaging.outlets import Outlets  # noqa: PLC0415 - one test's
-
+    async with worker_database.session(school.org_id) as session:
         payload = {
             "booking_id": str(booking["id"]),
             "start_at": IN_THREE_DAYS.isoformat(),

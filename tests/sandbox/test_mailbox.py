@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import httpx
@@ -20,7 +21,7 @@ from driveflow.core.settings import Settings
 from driveflow.integrations.message_senders import CalendarFile, Mail, Sent, TextMessage
 from driveflow.integrations.smtp_sender import SmtpSender
 from driveflow.integrations.twilio_client import TwilioClient, is_genuine
-from driveflow.sandbox.mailbox.server import AUTH_TOKEN, Mailbox, _served, mailbox_sandbox
+from driveflow.sandbox.mailbox.server import AUTH_TOKEN, Mailbox, mailbox_sandbox, served
 
 PHONE = "+61491570156"
 
@@ -33,8 +34,6 @@ class DriveFlowEar:
         self.url = ""
 
     async def hear(self, request: Request) -> Response:
-        from urllib.parse import parse_qsl  # noqa: PLC0415 - one test's
-
         form = dict(parse_qsl((await request.body()).decode(), keep_blank_values=True))
         query = f"?{request.url.query}" if request.url.query else ""
         url = f"{self.url}{request.url.path}{query}"
@@ -47,7 +46,7 @@ class DriveFlowEar:
 @pytest.fixture
 async def ear() -> AsyncIterator[DriveFlowEar]:
     made = DriveFlowEar()
-    async with _served(Starlette(routes=[Route("/{path:path}", made.hear, methods=["POST"])]), 0) as port:
+    async with served(Starlette(routes=[Route("/{path:path}", made.hear, methods=["POST"])]), 0) as port:
         made.url = f"http://127.0.0.1:{port}"
         yield made
 

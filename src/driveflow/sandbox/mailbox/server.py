@@ -13,6 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp
 
 from driveflow.core.clock import utc_now
 from driveflow.sandbox.mailbox.pages import MailboxPages
@@ -87,29 +88,26 @@ async def mailbox_sandbox(
         try:
             async with (
                 smtp_sink(store, port=smtp_port, clock=clock) as smtp,
-                _served(app, http_port) as http,
+                served(app, http_port) as http,
             ):
                 yield Mailbox(smtp, http, store)
         finally:
             await endpoint.close()
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn as a guest in a process that handles its own signals."""
-
-    def install_signal_handlers(self) -> None:
-        """Leave signals to the process."""
-
-
 @asynccontextmanager
-async def _served(app: Starlette, port: int) -> AsyncIterator[int]:
+async def served(app: ASGIApp, port: int = 0) -> AsyncIterator[int]:
+    """Serve an application on a loopback port until the end of the block, beside what else the process does.
+
+    A port of 0 means a free one; yields the port.
+    """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
     config = uvicorn.Config(
         app, loop="none", log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=_STOP_S
     )
-    server = _Server(config)
+    server = uvicorn.Server(config)
     # Not `serve`, which takes over the process's signals.
     config.load()
     server.lifespan = config.lifespan_class(config)
