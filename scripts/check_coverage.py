@@ -24,6 +24,11 @@ RULES = (
     "*/payouts/earnings.py",
     "*/payouts/lifecycle.py",
     "*/payouts/reconciling.py",
+    "*/messaging/channels.py",
+    "*/messaging/delivery.py",
+    "*/messaging/quiet_hours.py",
+    "*/messaging/triggers.py",
+    "*/messaging/wording.py",
     "*/trips/track.py",
 )
 

@@ -9,14 +9,16 @@ from driveflow.core.idempotency import IdempotencyKey
 from driveflow.core.outbox import Outbox
 from driveflow.core.webhooks import WebhookEvent
 from driveflow.lessons.models import Lesson
-from driveflow.messaging.models import Message
+from driveflow.messaging.models import MailOptOut, Message, PhoneContact
 from driveflow.orgs.models import ApiKey, Org, User, UserOrg
 from driveflow.payments.models import LedgerEntry, Payment, Refund, StripeObject, StripeRequest
 from driveflow.payouts.models import Payout, PayoutDebt, PayoutDispute, PayoutLine, PayoutReversal
 from driveflow.people.models import Guardian, Instructor, Student, StudentGuardian
 from driveflow.trips.models import Trip, TripPoint
 
-CONTROL_PLANE = frozenset({"orgs", "users", "user_orgs", "webhook_events", "stripe_objects"})
+CONTROL_PLANE = frozenset(
+    {"orgs", "users", "user_orgs", "webhook_events", "stripe_objects", "phone_contacts"}
+)
 """Tables without row-level security: they are read before the school is known (schema decision 3)."""
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "InstructorAvailability",
     "LedgerEntry",
     "Lesson",
+    "MailOptOut",
     "Message",
     "Org",
     "Outbox",
@@ -41,6 +44,7 @@ __all__ = [
     "PayoutDispute",
     "PayoutLine",
     "PayoutReversal",
+    "PhoneContact",
     "RateCard",
     "RateCardItem",
     "Refund",

@@ -83,7 +83,7 @@ async def test_a_student_gets_a_new_guardian_with_what_the_guardian_may_do(schoo
     assert await school.get(f"/guardians/{made['id']}") == {
         name: value
         for name, value in made.items()
-        if name not in {"relation", "can_book", "can_pay", "is_primary"}
+        if name not in {"relation", "can_book", "can_pay", "is_primary", "notify"}
     }
     action, before, after = (await trail(school, "Student", student["id"]))[-1]
     assert (action, before) == ("GUARDIAN_LINKED", None)

@@ -199,3 +199,20 @@ async def test_another_schools_student_looks_missing(school: School, other_schoo
         await school.patch(path, {"version": 1, "notes": "x"}, expect=404)
         await school.delete(path, expect=404)
     assert await found(school) == []
+
+
+async def test_a_student_says_how_and_in_which_language_to_hear_from_the_school(school: School) -> None:
+    student = await school.add_student()
+    assert (student["preferred_channel"], student["locale"]) == ("email", None)
+    path = f"/students/{student['id']}"
+    changed = await school.patch(path, {"version": 1, "preferred_channel": "sms", "locale": "de-at"})
+    assert (changed["preferred_channel"], changed["locale"]) == ("sms", "de_AT")
+    problem = await school.patch(path, {"version": 2, "locale": "xx"}, expect=422)
+    assert problem["errors"][0]["field"] == "locale"
+    await school.patch(path, {"version": 2, "preferred_channel": "pigeon"}, expect=422)
+    guardian = await school.add_guardian(student["id"], preferred_channel="whatsapp", locale="en_NZ")
+    assert (guardian["preferred_channel"], guardian["locale"], guardian["notify"]) == (
+        "whatsapp",
+        "en_NZ",
+        True,
+    )

@@ -9,6 +9,11 @@ from uuid import UUID, uuid4
 import httpx
 
 from driveflow.core.actor import Role, system_actor
+from driveflow.core.ids import new_id
+from driveflow.messaging.channels import MessageChannel
+from driveflow.messaging.delivery import MessageStatus
+from driveflow.messaging.models import Message
+from driveflow.messaging.triggers import RecipientKind, TemplateKey
 from driveflow.payouts.accruing import settle_booking
 from support.cast import cast_of
 from support.drives import northwards
@@ -61,6 +66,7 @@ async def _filled(school: School) -> FullSchool:
     await deliver(school.http, event_about(about, "charge.updated"), at=now)
     [event] = (await school.get("/webhook-events"))["items"]
     payout_id = await _payout(school, ready)
+    message_id = await _message(school, cast.student_row["id"])
     return FullSchool(
         school,
         {
@@ -85,6 +91,7 @@ async def _filled(school: School) -> FullSchool:
             "refund_id": refund["id"],
             "event_id": event["id"],
             "payout_id": payout_id,
+            "message_id": message_id,
             "started_booking_id": to_start["id"],
             "free_start": (now + timedelta(hours=72)).isoformat(),
         },
@@ -103,6 +110,24 @@ async def _payout(school: School, ready: Ready) -> str:
         payout = await settle_booking(session, actor, UUID(booking["id"]), now=school.clock.now)
     assert payout is not None
     return str(payout.id)
+
+
+async def _message(school: School, student_id: str) -> str:
+    """Add a message, which no route makes."""
+    assert school.database is not None
+    message = Message(
+        org_id=school.org_id,
+        id=new_id(),
+        to_address="alex@learners.example",
+        channel=MessageChannel.EMAIL.value,
+        template_key=TemplateKey.REMINDER.value,
+        status=MessageStatus.SENT.value,
+        recipient_kind=RecipientKind.STUDENT.value,
+        recipient_id=UUID(student_id),
+    )
+    async with school.database.session(school.org_id) as session:
+        session.add(message)
+    return str(message.id)
 
 
 async def _start_lesson(full: FullSchool) -> None:

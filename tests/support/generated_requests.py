@@ -30,7 +30,12 @@ from support.stripe_webhooks import WEBHOOK_SECRET
 ROLES = (Role.OWNER, Role.INSTRUCTOR, Role.STUDENT)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DAYS = {"date": 1, "at": 1, "from": 0, "to": 5}
-_OTHER_NAMES = {"actor_user_id": "owner_user_id", "entity_id": "booking_id"}
+_OTHER_NAMES = {
+    "actor_user_id": "owner_user_id",
+    "entity_id": "booking_id",
+    "related_id": "booking_id",
+    "recipient_id": "student_id",
+}
 
 
 @dataclass

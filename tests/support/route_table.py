@@ -71,6 +71,11 @@ ROUTES: dict[str, Ask] = {
     "GET /onboarding/done": Ask(public=True),
     "GET /onboarding/again": Ask(public=True),
     "GET /not-paid": Ask(public=True),
+    # Twilio's signature, or the secret in a link, is the right; tests/messaging shows what a wrong one gets.
+    "POST /webhooks/twilio/{message_id}": Ask(public=True),
+    "POST /webhooks/twilio-inbound": Ask(public=True),
+    "GET /unsubscribe/{token}": Ask(public=True),
+    "POST /unsubscribe/{token}": Ask(public=True),
     "GET /api/v1/me": Ask(),
     "GET /api/v1/orgs": Ask(Permission.ORG_READ),
     "POST /api/v1/orgs": Ask(Permission.ORG_CREATE, {"name": "Second School"}),
@@ -209,6 +214,11 @@ ROUTES: dict[str, Ask] = {
     f"POST {SCHOOL}/payouts/{{payout_id}}/mark-paid": Ask(
         Permission.PAYMENTS_MANAGE, {"reference": "Transfer 1"}
     ),
+    f"GET {SCHOOL}/messages": Ask(
+        Permission.MESSAGES_READ, query={"related_id": "{booking_id}", "recipient_id": "{student_id}"}
+    ),
+    f"GET {SCHOOL}/messages/{{message_id}}": Ask(Permission.MESSAGES_READ),
+    f"POST {SCHOOL}/messages/{{message_id}}/resend": Ask(Permission.MESSAGES_MANAGE),
     f"GET {SCHOOL}/audit-log": Ask(
         Permission.AUDIT_READ,
         query={"entity_type": "Booking", "entity_id": "{booking_id}", "actor_user_id": "{owner_user_id}"},

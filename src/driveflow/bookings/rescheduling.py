@@ -58,6 +58,7 @@ async def reschedule(
     if booking.start_at == wanted.start_at and booking.instructor_id == instructor_id:
         return booking
 
+    former_id = booking.instructor_id
     duration = booking.end_at - booking.start_at
     situation = await read_situation(
         await driver_connection(session),
@@ -94,7 +95,12 @@ async def reschedule(
         session,
         actor.org_id,
         Topic.BOOKING_RESCHEDULED,
-        {"booking_id": str(booking.id), "version": booking.version, "status": booking.status},
+        {
+            "booking_id": str(booking.id),
+            "version": booking.version,
+            "status": booking.status,
+            "former_instructor_id": str(former_id) if former_id != instructor_id else None,
+        },
         now=now,
     )
     return booking

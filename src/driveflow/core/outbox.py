@@ -54,6 +54,7 @@ class Topic(StrEnum):
     STRIPE_REQUEST_DUE = "stripe.request_due"
     STRIPE_EVENT_DUE = "stripe.event_due"
     MESSAGE_SEND = "message.send"
+    MESSAGE_WRITE_DUE = "message.write_due"
 
 
 OUTSIDE_TOPICS = frozenset({Topic.STRIPE_REQUEST_DUE, Topic.STRIPE_EVENT_DUE, Topic.MESSAGE_SEND})

@@ -6,6 +6,7 @@ A wrong one stops the program at once with a line that names the variable (`load
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -25,14 +26,26 @@ def _postgres_url(value: str) -> str:
     return value
 
 
+PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
+
+
 def _web_url(value: str) -> str:
-    if not value.startswith(("https://", "http://")):
-        raise ValueError("must start with https:// (or http:// on this machine)")
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must start with https:// or http://")
     return value.rstrip("/")
 
 
-PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 WebUrl = Annotated[str, AfterValidator(_web_url)]
+
+
+def _smtp_url(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        raise ValueError("must look like smtp://user:password@host:587 or smtps://user:password@host:465")
+    return value
+
+
+SmtpUrl = Annotated[SecretStr, AfterValidator(_smtp_url)]
 
 
 class Settings(BaseSettings):
@@ -73,7 +86,28 @@ class Settings(BaseSettings):
     )
     public_url: WebUrl | None = Field(
         default=None,
-        description="Address under which the world reaches DriveFlow; unset: http://localhost and the port",
+        description="Where people and providers reach DriveFlow, for links and callbacks; "
+        "unset: http://localhost and the port",
+    )
+    smtp_url: SmtpUrl | None = Field(
+        default=None,
+        description="Mail server, smtp://user:password@host:587 or smtps://...:465; unset: no mail",
+    )
+    mail_from: str = Field(default="driveflow@localhost", description="Address that mail comes from")
+    twilio_account_sid: str | None = Field(
+        default=None, description="Twilio account; unset: no SMS, no WhatsApp"
+    )
+    twilio_auth_token: SecretStr | None = Field(
+        default=None, description="Twilio auth token, which also proves that callbacks are Twilio's"
+    )
+    twilio_api_base: WebUrl = Field(default="https://api.twilio.com", description="Address of Twilio's API")
+    twilio_sms_from: str | None = Field(default=None, description="Number that SMS come from; unset: no SMS")
+    twilio_whatsapp_from: str | None = Field(
+        default=None, description="Number that WhatsApp messages come from; unset: no WhatsApp"
+    )
+    twilio_content_sids: dict[str, str] = Field(
+        default={},
+        description="WhatsApp content templates as JSON, our template key to Twilio's ContentSid",
     )
     stripe_secret_key: SecretStr | None = Field(
         default=None, description="Stripe's secret key (sk_ or rk_); unset: no payments through Stripe"
@@ -90,8 +124,8 @@ class Settings(BaseSettings):
     )
 
     @property
-    def base_url(self) -> str:
-        """The start of links and callbacks, without a slash at the end."""
+    def public_base(self) -> str:
+        """The beginning of every link to DriveFlow, without a slash at its end."""
         return self.public_url or f"http://localhost:{self.port}"
 
 

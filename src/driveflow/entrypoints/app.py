@@ -13,7 +13,7 @@ from driveflow import __version__
 from driveflow.core.clock import utc_now
 from driveflow.core.db import Database
 from driveflow.core.settings import Settings
-from driveflow.entrypoints import error_responses, hot, payment_pages, webhooks
+from driveflow.entrypoints import error_responses, hot, message_callbacks, payment_pages, webhooks
 from driveflow.entrypoints.api import (
     audit,
     availability,
@@ -24,6 +24,7 @@ from driveflow.entrypoints.api import (
     guardians,
     instructors,
     lessons,
+    messages,
     operations,
     orgs,
     payments,
@@ -68,6 +69,7 @@ API_ROUTERS = (
     payments.webhooks_router,
     payouts.router,
     payouts.onboarding_router,
+    messages.router,
     audit.router,
 )
 
@@ -124,6 +126,7 @@ def create_app(
     app.include_router(gps.router)
     app.include_router(webhooks.router)
     app.include_router(payment_pages.router)
+    app.include_router(message_callbacks.router)
     app.include_router(operations.router)
     app.include_router(docs.router)
     docs.mount_assets(app)

@@ -29,6 +29,13 @@ async def settings_of(session: AsyncSession, org_id: UUID) -> Org:
     return await _load(session, org_id)
 
 
+async def email_of_user(session: AsyncSession, user_id: UUID | None) -> str | None:
+    """Return the e-mail address with which a user logs in, None for nobody; no permission is asked."""
+    if user_id is None:
+        return None
+    return (await session.scalars(select(User.email).where(User.id == user_id))).one_or_none()
+
+
 async def find_by_slug(session: AsyncSession, slug: str) -> Org:
     """Return the school with a slug; raises NotFoundError."""
     org = (await session.scalars(select(Org).where(Org.slug == slug))).one_or_none()

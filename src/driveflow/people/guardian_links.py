@@ -46,6 +46,14 @@ async def list_links(
     return Page([LinkedGuardian(guardians[link.guardian_id], link) for link in page.items], page.next_cursor)
 
 
+async def guardians_of_student(session: AsyncSession, org_id: UUID, student_id: UUID) -> list[LinkedGuardian]:
+    """Return all guardians of a student in the order they were linked; no permission is asked."""
+    query = repository.links_of_student(org_id, student_id)
+    links = list(await session.scalars(query.order_by(StudentGuardian.created_at, StudentGuardian.id)))
+    guardians = await repository.guardians_by_id(session, org_id, [link.guardian_id for link in links])
+    return [LinkedGuardian(guardians[link.guardian_id], link) for link in links]
+
+
 async def link_guardian(
     session: AsyncSession,
     actor: Actor,
@@ -58,7 +66,7 @@ async def link_guardian(
 ) -> LinkedGuardian:
     """Link a guardian to a student: the one with the id, or a new one made of `person` where it is None.
 
-    `terms` may hold `relation`, `can_book`, `can_pay` and `is_primary`. Raises ConflictError
+    `terms` may hold `relation`, `can_book`, `can_pay`, `is_primary` and `notify`. Raises ConflictError
     `already_linked`, InvalidInputError naming the wrong field of the person.
     """
     require(actor, Permission.GUARDIANS_MANAGE)
@@ -98,7 +106,7 @@ async def update_link(
     *,
     now: datetime,
 ) -> LinkedGuardian:
-    """Change `relation`, `can_book`, `can_pay` or `is_primary` of a link."""
+    """Change `relation`, `can_book`, `can_pay`, `is_primary` or `notify` of a link."""
     require(actor, Permission.GUARDIANS_MANAGE)
     link = await _load(session, actor, student_id, guardian_id)
     primary_before: dict[str, Any] = {}

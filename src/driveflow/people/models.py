@@ -6,8 +6,9 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from driveflow.core.db import Base, CreatedMixin, TenantMixin, TimestampsMixin
+from driveflow.core.db import Base, CreatedMixin, TenantMixin, TimestampsMixin, one_of
 from driveflow.core.ids import new_id
+from driveflow.people.preferences import PreferredChannel
 
 
 class Instructor(Base, TenantMixin, TimestampsMixin):
@@ -38,7 +39,10 @@ class Student(Base, TenantMixin, TimestampsMixin):
     """Someone who learns to drive; `search_text` holds what a search looks in, lowercase."""
 
     __tablename__ = "students"
-    __table_args__ = (Index(None, "org_id", "full_name"),)
+    __table_args__ = (
+        Index(None, "org_id", "full_name"),
+        one_of("preferred_channel", PreferredChannel),
+    )
 
     full_name: Mapped[str]
     phone: Mapped[str | None]
@@ -47,6 +51,10 @@ class Student(Base, TenantMixin, TimestampsMixin):
     notes: Mapped[str | None]
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     search_text: Mapped[str]
+    preferred_channel: Mapped[str] = mapped_column(
+        default=PreferredChannel.EMAIL.value, server_default=PreferredChannel.EMAIL.value
+    )
+    locale: Mapped[str | None]
     version: Mapped[int] = mapped_column(default=1, server_default="1")
 
 
@@ -54,13 +62,20 @@ class Guardian(Base, TenantMixin, TimestampsMixin):
     """A parent or other adult who looks after students of the school."""
 
     __tablename__ = "guardians"
-    __table_args__ = (Index(None, "org_id", "full_name"),)
+    __table_args__ = (
+        Index(None, "org_id", "full_name"),
+        one_of("preferred_channel", PreferredChannel),
+    )
 
     full_name: Mapped[str]
     phone: Mapped[str | None]
     email: Mapped[str | None]
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     search_text: Mapped[str]
+    preferred_channel: Mapped[str] = mapped_column(
+        default=PreferredChannel.EMAIL.value, server_default=PreferredChannel.EMAIL.value
+    )
+    locale: Mapped[str | None]
     version: Mapped[int] = mapped_column(default=1, server_default="1")
 
 
@@ -87,3 +102,4 @@ class StudentGuardian(Base, CreatedMixin):
     can_book: Mapped[bool] = mapped_column(default=True, server_default="true")
     can_pay: Mapped[bool] = mapped_column(default=True, server_default="true")
     is_primary: Mapped[bool] = mapped_column(default=False, server_default="false")
+    notify: Mapped[bool] = mapped_column(default=True, server_default="true")

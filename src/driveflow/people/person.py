@@ -32,6 +32,8 @@ async def checked_person(
     if checked.get("phone") is not None:
         org = await settings_of(session, org_id)
         checked["phone"] = contacts.phone_number(checked["phone"], org.currency)
+    if checked.get("locale") is not None:
+        checked["locale"] = contacts.known_locale(checked["locale"])
     if checked.get("dob") is not None:
         org = await settings_of(session, org_id)
         if checked["dob"] > local_date(now, org.time_zone):

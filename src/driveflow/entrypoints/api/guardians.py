@@ -6,10 +6,12 @@ from uuid import UUID
 from pydantic import Field
 
 from driveflow.entrypoints.api.schemas import (
+    Channel,
     Email,
     Input,
     InstantOut,
     Line,
+    LocaleName,
     Name,
     Output,
     PageOut,
@@ -26,7 +28,7 @@ from driveflow.people.guardian_links import LinkedGuardian
 
 router = school_router()
 
-_TERMS = {"relation", "can_book", "can_pay", "is_primary"}
+_TERMS = {"relation", "can_book", "can_pay", "is_primary", "notify"}
 
 
 class GuardianIn(Input):
@@ -35,6 +37,8 @@ class GuardianIn(Input):
     full_name: Name
     phone: Phone | None = None
     email: Email | None = None
+    preferred_channel: Channel = "email"
+    locale: LocaleName | None = None
 
 
 class GuardianUpdate(Versioned):
@@ -44,6 +48,8 @@ class GuardianUpdate(Versioned):
     full_name: Annotated[Name, Field(default_factory=str)]
     phone: Phone | None = None
     email: Email | None = None
+    preferred_channel: Annotated[Channel, Field(default_factory=str)]
+    locale: LocaleName | None = None
 
 
 class GuardianOut(Output):
@@ -53,6 +59,8 @@ class GuardianOut(Output):
     full_name: str
     phone: str | None
     email: str | None
+    preferred_channel: Channel
+    locale: str | None
     user_id: UUID | None
     version: int
     created_at: InstantOut
@@ -65,10 +73,13 @@ class LinkIn(Input):
     full_name: Name | None = None
     phone: Phone | None = None
     email: Email | None = None
+    preferred_channel: Channel | None = None
+    locale: LocaleName | None = None
     relation: Line | None = None
     can_book: bool = True
     can_pay: bool = True
     is_primary: bool = False
+    notify: Annotated[bool, Field(description="Whether this guardian gets messages about the student")] = True
 
 
 class LinkUpdate(Input):
@@ -79,6 +90,7 @@ class LinkUpdate(Input):
     can_book: Annotated[bool, Field(default_factory=bool)]
     can_pay: Annotated[bool, Field(default_factory=bool)]
     is_primary: Annotated[bool, Field(default_factory=bool)]
+    notify: Annotated[bool, Field(default_factory=bool)]
 
 
 class LinkedGuardianOut(GuardianOut):
@@ -88,6 +100,7 @@ class LinkedGuardianOut(GuardianOut):
     can_book: bool
     can_pay: bool
     is_primary: bool
+    notify: bool
 
 
 def _linked(row: LinkedGuardian) -> LinkedGuardianOut:
@@ -97,6 +110,7 @@ def _linked(row: LinkedGuardian) -> LinkedGuardianOut:
         can_book=row.link.can_book,
         can_pay=row.link.can_pay,
         is_primary=row.link.is_primary,
+        notify=row.link.notify,
     )
 
 

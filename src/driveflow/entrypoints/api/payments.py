@@ -187,7 +187,7 @@ async def start_payment(ctx: OutsideCtx, booking_id: UUID, body: StartIn | None 
     Asking again gives the same page again; asking for the other mode closes it first.
     """
     mode = body.mode if body is not None else PaymentMode.CHECKOUT
-    pages = payment_pages.pages_of(ctx.services.settings.base_url)
+    pages = payment_pages.pages_of(ctx.services.settings.public_base)
 
     async def step(session: AsyncSession) -> starting.Next:
         return await starting.start(

@@ -169,6 +169,6 @@ async def onboard(ctx: OutsideCtx, instructor_id: UUID) -> OnboardingOut:
         refused=("account_refused", "Stripe opens no account"),
         restless=("account_pending", "The account is being opened; look again in a moment."),
     )
-    page = f"{ctx.services.settings.base_url}/onboarding"
+    page = f"{ctx.services.settings.public_base}/onboarding"
     link = await account_link(ctx, account, refresh_url=f"{page}/again", return_url=f"{page}/done")
     return OnboardingOut(url=link["url"], expires_at=datetime.fromtimestamp(link["expires_at"], UTC))

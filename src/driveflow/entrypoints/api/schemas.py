@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -68,6 +68,9 @@ Note = Annotated[SafeText, Field(max_length=5000)]
 Line = Annotated[SafeText, Field(max_length=500)]
 Phone = Annotated[SafeText, Field(max_length=40, examples=["0400 000 000"])]
 Email = Annotated[SafeText, Field(max_length=254, examples=["alex@example.com"])]
+LocaleName = Annotated[SafeText, Field(max_length=20, examples=["en_AU"])]
+Channel = Literal["email", "sms", "whatsapp", "none"]
+"""How a person likes to hear from the school."""
 InstantIn = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_storable)]
 """A time with its offset, kept in UTC."""
 DayIn = Annotated[date, BeforeValidator(_written_day), AfterValidator(_storable_day)]

@@ -7,10 +7,12 @@ from uuid import UUID
 from pydantic import Field
 
 from driveflow.entrypoints.api.schemas import (
+    Channel,
     DayIn,
     Email,
     Input,
     InstantOut,
+    LocaleName,
     Name,
     Note,
     Output,
@@ -36,6 +38,8 @@ class StudentIn(Input):
     email: Email | None = None
     dob: DayIn | None = None
     notes: Note | None = None
+    preferred_channel: Channel = "email"
+    locale: LocaleName | None = None
 
 
 class StudentUpdate(Versioned):
@@ -47,6 +51,8 @@ class StudentUpdate(Versioned):
     email: Email | None = None
     dob: DayIn | None = None
     notes: Note | None = None
+    preferred_channel: Annotated[Channel, Field(default_factory=str)]
+    locale: LocaleName | None = None
 
 
 class StudentOut(Output):
@@ -58,6 +64,8 @@ class StudentOut(Output):
     email: str | None
     dob: date | None
     notes: str | None
+    preferred_channel: Channel
+    locale: str | None
     user_id: UUID | None
     version: int
     created_at: InstantOut

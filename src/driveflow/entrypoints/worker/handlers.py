@@ -4,6 +4,7 @@ A handler runs inside the worker's transaction of the event's school, in a savep
 commit. What it writes is kept exactly if its event is marked processed. It raises to be tried again later
 (`core/outbox.py:backoff`); so it does nothing that cannot be rolled back, such as a call to the outside
 world. To plug in a new one, add it to its topic's tuple; topics without handlers are marked processed unseen.
+Those that depend on settings are made in `handlers_of`.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,9 @@ from driveflow.bookings import moves
 from driveflow.core.actor import Actor
 from driveflow.core.outbox import Topic
 from driveflow.core.outbox_queue import Event
+from driveflow.core.settings import Settings
 from driveflow.entrypoints.worker import money_handlers, payout_handlers
+from driveflow.entrypoints.worker.message_handlers import ANNOUNCED, MessageWriter
 from driveflow.trips import service as trips
 
 
@@ -47,7 +50,7 @@ async def close_cancelled_lesson(session: AsyncSession, actor: Actor, event: Eve
     await trips.close_cancelled_lesson(session, actor, UUID(event.payload["booking_id"]), now=now)
 
 
-HANDLERS: Final[Handlers] = MappingProxyType(
+_ALWAYS: Final[Handlers] = MappingProxyType(
     {
         Topic.BOOKING_CANCELLED: (
             close_cancelled_lesson,
@@ -68,3 +71,16 @@ HANDLERS: Final[Handlers] = MappingProxyType(
         Topic.PAYOUT_DUE: (payout_handlers.pay_out,),
     }
 )
+
+
+def handlers_of(settings: Settings) -> Handlers:
+    """Return what the worker does about each topic; on one topic the school's own business comes first."""
+    writer = MessageWriter(settings)
+    told: Handlers = {
+        **dict.fromkeys(ANNOUNCED, (writer.announce,)),
+        Topic.BOOKING_REMINDER_DUE: (writer.remind,),
+        Topic.MESSAGE_WRITE_DUE: (writer.write_again,),
+    }
+    return MappingProxyType(
+        {topic: (*_ALWAYS.get(topic, ()), *told.get(topic, ())) for topic in {*_ALWAYS, *told}}
+    )

@@ -38,7 +38,7 @@ from driveflow.core.clock import utc_now
 from driveflow.core.db import WORKER_ROLE, Database, driver_connection
 from driveflow.core.outbox_queue import Claim, Event, Failure
 from driveflow.core.settings import Settings
-from driveflow.entrypoints.worker.handlers import HANDLERS, Handlers
+from driveflow.entrypoints.worker.handlers import Handlers, handlers_of
 from driveflow.entrypoints.worker.listener import listen
 from driveflow.entrypoints.worker.outside import OutsideHandlers, OutsideLoop
 from driveflow.entrypoints.worker.outside_handlers import outside_handlers
@@ -91,14 +91,14 @@ class Worker:
         settings: Settings,
         *,
         clock: Callable[[], datetime] = utc_now,
-        handlers: Handlers = HANDLERS,
+        handlers: Handlers | None = None,
         outside_handlers: OutsideHandlers = MappingProxyType({}),
         batch_size: int = outbox_queue.BATCH_SIZE,
     ) -> None:
         self._database = database
         self._settings = settings
         self._clock = clock
-        self._handlers = handlers
+        self._handlers = handlers_of(settings) if handlers is None else handlers
         self._batch_size = batch_size
         self._bell = asyncio.Event()
         self._suspects: set[UUID] = set()
@@ -280,7 +280,7 @@ async def run_worker(
     *,
     stop: asyncio.Event | None = None,
     clock: Callable[[], datetime] = utc_now,
-    handlers: Handlers = HANDLERS,
+    handlers: Handlers | None = None,
 ) -> None:
     """Run one worker on the database until `stop` is set.
 

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from driveflow.core.outbox import Topic
 from driveflow.core.outside import AnyOutsideHandler
 from driveflow.core.settings import Settings
+from driveflow.entrypoints.worker.message_handlers import MessageSend
 from driveflow.entrypoints.worker.outside import OutsideHandlers
 from driveflow.integrations.stripe_client import StripeGateway, gateway_of
 from driveflow.payments import settlers as payments
@@ -30,7 +31,7 @@ def stripe_event_handler(gateway: StripeGateway) -> StripeEventHandler:
 @asynccontextmanager
 async def outside_handlers(settings: Settings) -> AsyncIterator[OutsideHandlers]:
     """Yield the handlers that the settings allow; their clients are closed at the end."""
-    handlers: dict[Topic, AnyOutsideHandler] = {}
+    handlers: dict[Topic, AnyOutsideHandler] = {Topic.MESSAGE_SEND: MessageSend.of(settings)}
     async with AsyncExitStack() as clients:
         gateway = gateway_of(settings)
         if gateway is not None:
