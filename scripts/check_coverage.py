@@ -14,9 +14,11 @@ RULES = (
     "*/availability/slots.py",
     "*/bookings/cancellation.py",
     "*/bookings/lifecycle.py",
+    "*/calendars/entries.py",
     "*/catalog/pricing.py",
     "*/core/actor.py",
     "*/core/money.py",
+    "*/invoices/taxation.py",
     "*/trips/track.py",
 )
 

@@ -11,6 +11,7 @@ import httpx
 from driveflow.core.actor import Role
 from support.cast import cast_of
 from support.drives import northwards
+from support.papers import invoiced
 from support.route_table import PLAIN_PARAMETERS, ROUTES, Ask
 from support.schools import Client, Ready, School
 
@@ -53,6 +54,8 @@ async def _filled(school: School) -> FullSchool:
     [card] = (await school.get("/rate-cards"))["items"]
     member = await school.post("/members", {"email": f"{uuid4().hex}@school.example", "role": "admin"})
     key = await school.post("/api-keys", {"name": "Spare", "role": "admin"})
+    feed = await cast.student.post("/calendar-feeds", {})
+    invoice = await invoiced(school, booking["id"])
     return FullSchool(
         school,
         {
@@ -73,6 +76,9 @@ async def _filled(school: School) -> FullSchool:
             "service_id": service["id"],
             "rate_card_id": card["id"],
             "booking_id": booking["id"],
+            "payment_id": str(invoice.payment_id),
+            "invoice_id": str(invoice.id),
+            "feed_id": feed["id"],
             "started_booking_id": to_start["id"],
             "free_start": (now + timedelta(hours=72)).isoformat(),
         },

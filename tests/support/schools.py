@@ -87,6 +87,7 @@ class School(Client):
 
     clock: Clock = field(default_factory=Clock)
     owner_user_id: UUID | None = None
+    database: Database | None = None
 
     async def as_role(self, role: str, **person: str) -> Client:
         """Return a client with a new key of a role; `instructor_id` and its like where due."""
@@ -189,4 +190,6 @@ async def open_school(http: httpx.AsyncClient, database: Database, clock: Clock,
         key = await api_keys.create_key(
             session, actor, name="Owner", role=Role.OWNER, user_id=owner.id, now=clock()
         )
-    return School(http=http, org_id=org.id, key=key.secret, clock=clock, owner_user_id=owner.id)
+    return School(
+        http=http, org_id=org.id, key=key.secret, clock=clock, owner_user_id=owner.id, database=database
+    )

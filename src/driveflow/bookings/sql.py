@@ -114,3 +114,14 @@ LIMIT {limit}
 
 NAMES = f"{people.NAMES} UNION ALL {catalog.NAMES}"
 """Names of students $2, instructors $3 and services $4 of school $1."""
+
+CALENDAR = """
+SELECT b.id, b.version, b.status, b.start_at, b.end_at, b.time_zone, b.updated_at, b.student_id,
+    b.instructor_id, b.service_id, b.pickup_address, b.dropoff_address, b.notes
+FROM bookings b
+WHERE b.org_id = $1 AND b.start_at >= $2 AND b.start_at < $3 AND b.status = ANY($4::text[])
+    AND ($5::uuid IS NULL OR b.instructor_id = $5) AND ($6::uuid IS NULL OR b.student_id = $6)
+ORDER BY b.start_at DESC, b.id DESC
+LIMIT {limit}
+"""
+"""The latest lessons of a span of time: school, from, to, statuses, instructor or null, student or null."""

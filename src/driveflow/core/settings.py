@@ -28,6 +28,15 @@ def _postgres_url(value: str) -> str:
 PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 
 
+def _web_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must start with https:// or http://")
+    return value.rstrip("/")
+
+
+WebUrl = Annotated[str, AfterValidator(_web_url)]
+
+
 class Settings(BaseSettings):
     """All settings with their defaults; the table in README.md lists them for operators."""
 
@@ -64,6 +73,17 @@ class Settings(BaseSettings):
     outbox_poll_s: float = Field(
         default=1.0, gt=0, le=60, description="Longest wait of the worker between two looks at the outbox"
     )
+
+    public_url: WebUrl | None = Field(
+        default=None,
+        description="Where people and providers reach DriveFlow, for links and callbacks; "
+        "unset: http://localhost and the port",
+    )
+
+    @property
+    def public_base(self) -> str:
+        """The beginning of every link to DriveFlow, without a slash at its end."""
+        return self.public_url or f"http://localhost:{self.port}"
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -18,11 +18,13 @@ from driveflow.entrypoints.api import (
     audit,
     availability,
     bookings,
+    calendars,
     catalog,
     docs,
     gps,
     guardians,
     instructors,
+    invoices,
     lessons,
     operations,
     orgs,
@@ -52,6 +54,8 @@ API_ROUTERS = (
     guardians.router,
     catalog.router,
     lessons.router,
+    invoices.router,
+    calendars.router,
     audit.router,
 )
 
@@ -103,6 +107,7 @@ def create_app(
     for router in API_ROUTERS:
         app.include_router(router, prefix=API_PREFIX)
     app.include_router(gps.router)
+    app.include_router(calendars.public_router)
     app.include_router(operations.router)
     app.include_router(docs.router)
     docs.mount_assets(app)

@@ -14,8 +14,8 @@ from driveflow.invoices.taxation import InvoiceKind
 class InvoiceNumber(Base):
     """The last number that a school has given to a kind of paper.
 
-    A row that is locked until the paper's transaction ends, and no sequence object, which would lose the numbers of
-    transactions that were rolled back.
+    A row that is locked until the paper's transaction ends, and no sequence object, which would lose the
+    numbers of transactions that were rolled back.
     """
 
     __tablename__ = "invoice_numbers"

@@ -1,7 +1,7 @@
 """What is printed on an invoice or credit note, as it is frozen in the database.
 
-A paper holds everything that its PDF shows, so that a school that moves, a student who marries or a new rate of
-tax changes no paper that was issued. `to_json` and `from_json` are each other's inverse.
+A paper holds everything that its PDF shows, so that a school that moves, a student who marries or a new
+rate of tax changes no paper that was issued. `to_json` and `from_json` are each other's inverse.
 """
 
 from dataclasses import dataclass

@@ -31,6 +31,9 @@ SELECT id::text, display_name FROM instructors WHERE org_id = $1 AND id = ANY($3
 """
 """Ids as text and names of students $2 and instructors $3 of school $1."""
 
+PHONES = "SELECT id::text, phone FROM students WHERE org_id = $1 AND id = ANY($2::text[]::uuid[])"
+"""Ids as text and phone numbers of students $2 of school $1."""
+
 
 _MAY_BOOK = """
 SELECT can_book FROM student_guardians WHERE org_id = $1 AND guardian_id = $2 AND student_id = $3

@@ -18,6 +18,7 @@ from driveflow.bookings import moves
 from driveflow.core.actor import Actor
 from driveflow.core.outbox import Topic
 from driveflow.core.outbox_queue import Event
+from driveflow.entrypoints.worker import paper_handlers
 from driveflow.trips import service as trips
 
 
@@ -51,5 +52,7 @@ HANDLERS: Final[Handlers] = MappingProxyType(
         Topic.BOOKING_CANCELLED: (close_cancelled_lesson,),
         Topic.BOOKING_HOLD_DUE: (expire_hold,),
         Topic.LESSON_AUTO_CLOSE_DUE: (auto_close_lesson,),
+        Topic.PAYMENT_SUCCEEDED: (paper_handlers.issue_invoice,),
+        Topic.REFUND_SUCCEEDED: (paper_handlers.issue_credit_note,),
     }
 )
