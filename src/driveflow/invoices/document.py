@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 from xml.sax.saxutils import escape
 
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, get_timezone_name
 from babel.numbers import format_decimal
 from fpdf import FPDF
@@ -76,9 +77,9 @@ class _Sheet(FPDF):
     def __init__(self, paper: Paper, folder: Path) -> None:
         super().__init__(format="A4", enforce_compliance="PDF/A-2U")
         self._paper = paper
+        self._locale = english_in(paper.locale)
         for style, file in write_fonts(folder).items():
             self.add_font(FAMILY, style, file)
-        self._letters = frozenset.intersection(*(frozenset(font.cmap) for font in self._embedded()))
         self.set_text_shaping(use_shaping_engine=True)
         self._describe()
         self.set_margin(_MARGIN_MM)
@@ -88,15 +89,16 @@ class _Sheet(FPDF):
 
     def close(self) -> None:
         """Let go of the font files, which fpdf2 keeps open."""
-        for font in self._embedded():
-            font.ttfont.close()
+        for font in self.fonts.values():
+            if isinstance(font, TTFFont):
+                font.ttfont.close()
 
     def footer(self) -> None:
         """Say on each page which paper it is of (called by fpdf2)."""
         self.set_y(-15)
         self._pen(8, colour=_GREY)
         text = f"{self._paper.title} {self._paper.number}   ·   page {self.page_no()}"
-        self.cell(0, 5, self._shown(text), align=Align.C)
+        self.cell(0, 5, printable(text), align=Align.C)
 
     def head(self) -> None:
         """Write what the paper is, its number and its day."""
@@ -142,7 +144,7 @@ class _Sheet(FPDF):
         self._block(paper.supply.description, width - 4, 6)
         self._pen(9, colour=_GREY)
         self._block(f"Date of supply: {self._moment(paper.supply.start_at)}", width - 4, 5)
-        minutes = format_decimal(paper.supply.duration_min, locale=paper.locale)
+        minutes = format_decimal(paper.supply.duration_min, locale=self._locale)
         self._block(f"Duration: {minutes} minutes, quantity 1", width - 4, 5)
         self.ln(2)
         self._ruled()
@@ -152,7 +154,7 @@ class _Sheet(FPDF):
         """Write the sums; tax only where the school is registered for it."""
         paper = self._paper
         if paper.statement is not None:
-            percent = format_decimal(paper.tax.rate_bps / 100, locale=paper.locale)
+            percent = format_decimal(paper.tax.rate_bps / 100, locale=self._locale)
             self._sum(f"Without {paper.tax.name}", self._signed(paper.total_cents - paper.tax_cents))
             self._sum(f"{paper.tax.name} {percent} %", self._signed(paper.tax_cents))
         label = "Total" if paper.kind is InvoiceKind.INVOICE else "Credit"
@@ -174,9 +176,6 @@ class _Sheet(FPDF):
             self._block(f"Paid in full by {method} on {paid_on}. Nothing is due.", self.epw, 6)
         if paper.adjusts is not None:
             self._block(f"Reason: {paper.adjusts.reason}", self.epw, 6)
-
-    def _embedded(self) -> list[TTFFont]:
-        return [font for font in self.fonts.values() if isinstance(font, TTFFont)]
 
     def _describe(self) -> None:
         paper = self._paper
@@ -211,18 +210,18 @@ class _Sheet(FPDF):
 
     def _fact(self, label: str, value: str) -> None:
         self._pen(10, colour=_GREY)
-        self.cell(_LABEL_MM, 6, self._shown(label))
+        self.cell(_LABEL_MM, 6, printable(label))
         self._pen(10)
         self._block(value, self.epw - _LABEL_MM, 6, self.l_margin + _LABEL_MM)
 
     def _sum(self, label: str, amount: str, style: str = "") -> None:
         self._pen(12 if style else 10, style)
-        self.cell(self.epw - _AMOUNT_MM, 7, self._shown(label), align=Align.R)
-        self.cell(_AMOUNT_MM, 7, self._shown(amount), align=Align.R, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.cell(self.epw - _AMOUNT_MM, 7, printable(label), align=Align.R)
+        self.cell(_AMOUNT_MM, 7, printable(amount), align=Align.R, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
     def _block(self, text: str, width: float, height: float, left: float | None = None) -> None:
         self.set_x(self.l_margin if left is None else left)
-        shown = self._shown(text)
+        shown = printable(text)
         self.multi_cell(width, height, shown, align=Align.L, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
     def _line(self, text: str, height: float) -> None:
@@ -236,24 +235,30 @@ class _Sheet(FPDF):
         self.set_font(FAMILY, style, size_pt)
         self.set_text_color(*colour)
 
-    def _shown(self, text: str) -> str:
-        return printable(text, self._letters)
-
     def _signed(self, cents: int) -> str:
         return self._money(cents if self._paper.kind is InvoiceKind.INVOICE else -cents)
 
     def _money(self, cents: int) -> str:
-        return format_cents(cents, self._paper.currency, self._paper.locale)
+        return format_cents(cents, self._paper.currency, self._locale)
 
     def _date(self, instant: datetime) -> str:
         local = instant.astimezone(zone(self._paper.time_zone))
-        return format_date(local, "long", locale=self._paper.locale)
+        return format_date(local, "long", locale=self._locale)
 
     def _moment(self, instant: datetime) -> str:
         local = instant.astimezone(zone(self._paper.time_zone))
-        time = format_time(local, "short", tzinfo=local.tzinfo, locale=self._paper.locale)
-        name = get_timezone_name(local, "short", locale=self._paper.locale)
+        time = format_time(local, "short", tzinfo=local.tzinfo, locale=self._locale)
+        name = get_timezone_name(local, "short", locale=self._locale)
         return f"{self._date(instant)}, {time} {name}"
+
+
+def english_in(locale: str) -> str:
+    """Return the English of a locale's region, `en_JP` for `ja_JP`: a date must be of the words around it."""
+    region = Locale.parse(locale).territory
+    try:
+        return str(Locale.parse(f"{LANGUAGE}_{region}"))
+    except UnknownLocaleError:
+        return LANGUAGE
 
 
 def number_line(business_number: str | None) -> str | None:

@@ -7,11 +7,13 @@ JSON.
 """
 
 import unicodedata
-from collections.abc import Collection
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
 from anyascii import anyascii
+from fontTools.ttLib import TTFont
 
 # The fonts' own modules: their package's other names import an interface to another PDF library.
 from pymupdf_fonts import FiraGO_Bold, FiraGO_Regular
@@ -30,19 +32,32 @@ def write_fonts(folder: Path) -> dict[str, Path]:
     return files
 
 
-def printable(text: str, letters: Collection[int]) -> str:
-    """Return a text on one line, in letters whose code points are among `letters`; it is never lost whole."""
+@cache
+def letters() -> frozenset[int]:
+    """Return the code points of the letters that all the fonts have."""
+    alphabets = [frozenset(TTFont(BytesIO(font)).getBestCmap()) for font in FONTS.values()]
+    return frozenset.intersection(*alphabets)
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, in letters that the fonts have; it is never lost whole."""
+    known = letters()
     composed = unicodedata.normalize("NFC", " ".join(text.split()))
     parts: list[str] = []
     for letter in composed:
-        if ord(letter) in letters:
+        if ord(letter) in known:
             parts.append(letter)
         elif unicodedata.east_asian_width(letter) in {"W", "F"}:
             # A syllable each, so each is a word.
-            parts.append(f" {anyascii(letter)} ")
+            parts.append(f" {_latin(letter)} ")
         else:
-            parts.append(anyascii(letter))
+            parts.append(_latin(letter))
     shown = " ".join("".join(parts).split())
     if composed and not shown:
         return " ".join(f"U+{ord(letter):04X}" for letter in composed)
     return shown
+
+
+def _latin(letter: str) -> str:
+    # Control characters are ASCII too.
+    return "".join(latin for latin in anyascii(letter) if latin.isprintable())
