@@ -20,7 +20,7 @@ from driveflow.calendars import tokens
 from driveflow.calendars.entries import PAST, SHOWN, Entry, LessonFacts, Reader, SchoolFacts, entry_of
 from driveflow.calendars.models import CalendarFeed
 from driveflow.core.actor import Role
-from driveflow.core.clock import day_bounds, local_date
+from driveflow.core.clock import day_bounds, local_date, zone
 from driveflow.core.db import Database, driver_connection
 from driveflow.core.errors import NotFoundError
 from driveflow.core.ical import booking_event, calendar
@@ -154,7 +154,7 @@ def _event(lesson: ShownLesson) -> Event:
         sequence=lesson.version - 1,
         start_at=lesson.start_at,
         end_at=lesson.end_at,
-        time_zone=lesson.time_zone,
+        time_zone=_written_zone(lesson),
         summary=lesson.entry.summary,
         description=lesson.entry.description,
         location=lesson.entry.location,
@@ -168,3 +168,13 @@ def _event(lesson: ShownLesson) -> Event:
     if lesson.entry.tentative:
         event["status"] = "TENTATIVE"
     return event
+
+
+def _written_zone(lesson: ShownLesson) -> str:
+    """Return the zone to write a lesson's times in: UTC where its own clock shows one of them a second time.
+
+    A local time that happens twice means the first (RFC 5545, section 3.3.5).
+    """
+    place = zone(lesson.time_zone)
+    second_time = lesson.start_at.astimezone(place).fold or lesson.end_at.astimezone(place).fold
+    return "UTC" if second_time else lesson.time_zone
