@@ -177,13 +177,18 @@ async def test_a_feed_holds_ninety_past_days_and_reaches_to_the_horizon(
         assert len(await events_of(http, path)) == shown, days
 
 
-async def test_of_more_lessons_than_a_calendar_takes_the_latest_are_served(
-    school: School, ready: Ready, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+async def test_of_more_lessons_than_a_calendar_takes_those_nearest_to_today_are_served(
+    school: School,
+    ready: Ready,
+    http: httpx.AsyncClient,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    kept = [await booked(school, ready, days=days) for days in (1, 2, 3)][1:]
-    monkeypatch.setattr(reading, "MAX_LESSONS", 2)
+    bookings = [await booked(school, ready, days=days) for days in range(1, 7)]
+    clock.advance(days=3)
+    monkeypatch.setattr(reading, "MAX_LESSONS", 3)
     events = await events_of(http, await make_feed(school))
-    assert [event["uid"] for event in events] == [booking["id"] for booking in kept]
+    assert [event["uid"] for event in events] == [booking["id"] for booking in bookings[1:4]]
 
 
 async def test_a_token_that_is_wrong_foreign_revoked_or_malformed_gets_the_same_404(

@@ -48,9 +48,10 @@ async def lessons_between(
     statuses: Collection[BookingStatus],
     instructor_id: UUID | None = None,
     student_id: UUID | None = None,
+    around: datetime,
     limit: int,
 ) -> list[CalendarLesson]:
-    """Return lessons that start within [since, until) by start, the latest `limit` of them."""
+    """Return lessons that start within [since, until) by start: the `limit` nearest to `around`."""
     rows = await connection.fetch(
         sql.CALENDAR.format(limit=int(limit)),
         org_id,
@@ -59,7 +60,9 @@ async def lessons_between(
         [status.value for status in statuses],
         instructor_id,
         student_id,
+        around,
     )
+    rows.sort(key=lambda row: (row["start_at"], row["id"]))
     ids = [list({str(row[column]) for row in rows}) for column in _IDS]
     names = {record["id"]: record["name"] for record in await connection.fetch(sql.NAMES, org_id, *ids)}
     phones = {
@@ -82,5 +85,5 @@ async def lessons_between(
             dropoff_address=row["dropoff_address"],
             notes=row["notes"],
         )
-        for row in reversed(rows)
+        for row in rows
     ]

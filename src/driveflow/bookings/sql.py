@@ -121,7 +121,8 @@ SELECT b.id, b.version, b.status, b.start_at, b.end_at, b.time_zone, b.updated_a
 FROM bookings b
 WHERE b.org_id = $1 AND b.start_at >= $2 AND b.start_at < $3 AND b.status = ANY($4::text[])
     AND ($5::uuid IS NULL OR b.instructor_id = $5) AND ($6::uuid IS NULL OR b.student_id = $6)
-ORDER BY b.start_at DESC, b.id DESC
+ORDER BY abs(date_part('epoch', b.start_at - $7::timestamptz)), b.id
 LIMIT {limit}
 """
-"""The latest lessons of a span of time: school, from, to, statuses, instructor or null, student or null."""
+"""Lessons of a span of time, nearest to an instant first: school, from, to, statuses, instructor or null,
+student or null, instant."""

@@ -29,8 +29,8 @@ from driveflow.orgs.models import Org
 from driveflow.orgs.service import settings_of
 from driveflow.people.service import guardian_link
 
-MAX_LESSONS: Final = 5_000
-"""Of more, a feed holds the latest; calendars refuse larger files anyway."""
+MAX_LESSONS: Final = 2_000
+"""Of more, a feed holds those nearest to today: some calendars refuse files of more than a megabyte."""
 _FORMAT: Final = 1
 """To be raised when the same lessons are to be written in another way."""
 _STAFF: Final = frozenset({Role.OWNER.value, Role.ADMIN.value})
@@ -113,6 +113,7 @@ async def _lessons(
     """Return the lessons in the feed's span, which moves at the school's midnight only."""
     today = local_date(now, org.time_zone)
     since, _ = day_bounds(org.time_zone, today - PAST)
+    midnight, _ = day_bounds(org.time_zone, today)
     _, until = day_bounds(org.time_zone, today + timedelta(days=org.horizon_days))
     return await lessons_between(
         await driver_connection(session),
@@ -122,6 +123,7 @@ async def _lessons(
         statuses=SHOWN,
         instructor_id=feed.instructor_id,
         student_id=feed.student_id,
+        around=midnight,
         limit=MAX_LESSONS,
     )
 
