@@ -6,7 +6,6 @@ from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
-import pytest
 
 from driveflow.core.actor import system_actor
 from driveflow.core.db import Database
@@ -35,7 +34,6 @@ async def numbers(owner: asyncpg.Connection, school: School, kind: str = "invoic
     return [row["number"] for row in rows]
 
 
-@pytest.mark.race
 async def test_twenty_payments_at_once_get_twenty_numbers_without_gap_or_double(
     school: School, owner_connection: asyncpg.Connection
 ) -> None:
@@ -51,7 +49,6 @@ async def test_twenty_payments_at_once_get_twenty_numbers_without_gap_or_double(
     assert len({row.name for row in issued}) == CROWD
 
 
-@pytest.mark.race
 async def test_workers_that_number_invoices_and_credit_notes_crosswise_do_not_wait_for_each_other(
     school: School, owner_connection: asyncpg.Connection
 ) -> None:
@@ -112,7 +109,6 @@ async def test_each_school_counts_from_one(school: School, other_school: School)
         assert row.name == "INV-000001"
 
 
-@pytest.mark.race
 async def test_two_workers_issue_each_paper_once(
     school: School, worker_database: Database, owner_connection: asyncpg.Connection
 ) -> None:

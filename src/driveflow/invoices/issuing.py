@@ -89,8 +89,9 @@ async def issue_credit_note(
 ) -> Invoice | None:
     """Issue the credit note of a refund, and its invoice before it if need be; again is a no-op.
 
-    None for a second payment of the same booking that goes back: it was never invoiced, so nothing is
-    adjusted. Raises NotFoundError, and ConflictError `not_refunded` while the money has not gone back.
+    None where no price has changed: for a refund that has failed meanwhile, for one that takes the place
+    of an earlier one that failed after its note was issued, and for a second payment of the same booking
+    that goes back, which was never invoiced. Raises NotFoundError.
     """
     require(actor, Permission.PAYMENTS_MANAGE)
     await repository.lock_numbers(session, actor.org_id)
@@ -98,15 +99,17 @@ async def issue_credit_note(
     if issued is not None:
         return issued
     refund = await get_or_404(session, Refund, actor.org_id, refund_id)
-    if refund.status != RefundStatus.SUCCEEDED:
-        raise ConflictError("There is no credit note before the money has gone back.", code="not_refunded")
-    if refund.cause == RefundCause.PAID_TWICE:
+    if refund.status != RefundStatus.SUCCEEDED or refund.cause == RefundCause.PAID_TWICE:
         return None
     invoice = await issue_invoice(session, actor, refund.payment_id, now=now)
-    bill = Paper.from_json(invoice.paper)
     before_cents = await repository.credited_cents(session, actor.org_id, refund.payment_id)
+    returned_cents = await repository.returned_cents(session, actor.org_id, refund.payment_id)
+    amount_cents = min(refund.amount_cents, returned_cents - before_cents)
+    if amount_cents <= 0:
+        return None
+    bill = Paper.from_json(invoice.paper)
     taxed = taxation.adjustment(
-        refund.amount_cents,
+        amount_cents,
         credited_before_cents=before_cents,
         invoice_total_cents=bill.total_cents,
         status=bill.tax,

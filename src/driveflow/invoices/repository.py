@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from driveflow.invoices.models import Invoice, InvoiceNumber
 from driveflow.invoices.taxation import InvoiceKind
+from driveflow.payments.models import Refund, RefundCause, RefundStatus
 
 
 async def lock_numbers(session: AsyncSession, org_id: UUID) -> None:
@@ -63,6 +64,21 @@ async def credited_cents(session: AsyncSession, org_id: UUID, payment_id: UUID) 
     """Return how much of a payment's invoice the credit notes so far take back."""
     query = select(func.coalesce(func.sum(Invoice.total_cents), 0)).where(
         Invoice.org_id == org_id, Invoice.payment_id == payment_id, Invoice.refund_id.is_not(None)
+    )
+    return int((await session.scalars(query)).one())
+
+
+async def returned_cents(session: AsyncSession, org_id: UUID, payment_id: UUID) -> int:
+    """Return how much of a payment's price has gone back and stayed there.
+
+    A read of the payments' table: what is credited has to follow from the refunds as they are, not from
+    events.
+    """
+    query = select(func.coalesce(func.sum(Refund.amount_cents), 0)).where(
+        Refund.org_id == org_id,
+        Refund.payment_id == payment_id,
+        Refund.status == RefundStatus.SUCCEEDED.value,
+        Refund.cause != RefundCause.PAID_TWICE.value,
     )
     return int((await session.scalars(query)).one())
 
