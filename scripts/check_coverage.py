@@ -14,6 +14,7 @@ RULES = (
     "*/availability/slots.py",
     "*/bookings/cancellation.py",
     "*/bookings/lifecycle.py",
+    "*/calendars/entries.py",
     "*/catalog/pricing.py",
     "*/core/actor.py",
     "*/core/money.py",
@@ -29,6 +30,7 @@ RULES = (
     "*/messaging/quiet_hours.py",
     "*/messaging/triggers.py",
     "*/messaging/wording.py",
+    "*/invoices/taxation.py",
     "*/trips/track.py",
 )
 

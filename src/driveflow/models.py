@@ -2,12 +2,14 @@
 
 from driveflow.availability.models import AvailabilityException, InstructorAvailability
 from driveflow.bookings.models import Booking
+from driveflow.calendars.models import CalendarFeed
 from driveflow.catalog.models import RateCard, RateCardItem, Service
 from driveflow.core.audit import AuditLog
 from driveflow.core.db import Base
 from driveflow.core.idempotency import IdempotencyKey
 from driveflow.core.outbox import Outbox
 from driveflow.core.webhooks import WebhookEvent
+from driveflow.invoices.models import Invoice, InvoiceNumber
 from driveflow.lessons.models import Lesson
 from driveflow.messaging.models import MailOptOut, Message, PhoneContact
 from driveflow.orgs.models import ApiKey, Org, User, UserOrg
@@ -28,10 +30,13 @@ __all__ = [
     "AvailabilityException",
     "Base",
     "Booking",
+    "CalendarFeed",
     "Guardian",
     "IdempotencyKey",
     "Instructor",
     "InstructorAvailability",
+    "Invoice",
+    "InvoiceNumber",
     "LedgerEntry",
     "Lesson",
     "MailOptOut",

@@ -17,6 +17,7 @@ from driveflow.messaging.triggers import RecipientKind, TemplateKey
 from driveflow.payouts.accruing import settle_booking
 from support.cast import cast_of
 from support.drives import northwards
+from support.papers import database_of, issue
 from support.route_table import PLAIN_PARAMETERS, ROUTES, Ask
 from support.schools import Client, Ready, School
 from support.stripe_webhooks import deliver, event_about
@@ -67,6 +68,8 @@ async def _filled(school: School) -> FullSchool:
     [event] = (await school.get("/webhook-events"))["items"]
     payout_id = await _payout(school, ready)
     message_id = await _message(school, cast.student_row["id"])
+    feed = await cast.student.post("/calendar-feeds", {})
+    invoice = await issue(database_of(school), school.org_id, UUID(payment["id"]), now=now)
     return FullSchool(
         school,
         {
@@ -92,6 +95,8 @@ async def _filled(school: School) -> FullSchool:
             "event_id": event["id"],
             "payout_id": payout_id,
             "message_id": message_id,
+            "invoice_id": str(invoice.id),
+            "feed_id": feed["id"],
             "started_booking_id": to_start["id"],
             "free_start": (now + timedelta(hours=72)).isoformat(),
         },

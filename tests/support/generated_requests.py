@@ -56,7 +56,8 @@ class GeneratedRequests:
     def heard(self, response: Response) -> None:
         """Count an answer, and remember the ids in it."""
         self.answers[response.status_code] += 1
-        self.told.update(_UUID.findall(response.text))
+        # Not every answer is a text: an invoice may be a PDF.
+        self.told.update(_UUID.findall(response.content.decode(errors="replace")))
 
     def fit(self, case: schemathesis.Case[Any], chance: random.Random, *, good: bool) -> None:
         """Name mostly rows that are there; good input also gets likely times and versions.

@@ -47,6 +47,10 @@ _QUOTE = {
 
 # Further requests of a route, where one body cannot name every id that the route takes.
 ALSO: dict[str, list[Ask]] = {
+    f"POST {SCHOOL}/calendar-feeds": [
+        Ask(Permission.BOOKINGS_READ, {"instructor_id": "{instructor_id}"}),
+        Ask(Permission.BOOKINGS_READ, {"student_id": "{student_id}"}),
+    ],
     f"POST {SCHOOL}/api-keys": [
         Ask(Permission.API_KEYS_MANAGE, {"name": "Key", "role": role, f"{role}_id": f"{{{role}_id}}"})
         for role in ("student", "guardian")
@@ -76,6 +80,8 @@ ROUTES: dict[str, Ask] = {
     "POST /webhooks/twilio-inbound": Ask(public=True),
     "GET /unsubscribe/{token}": Ask(public=True),
     "POST /unsubscribe/{token}": Ask(public=True),
+    # The token in the address is the right to read; tests/calendars shows what a wrong one gets.
+    "GET /calendar/{token}.ics": Ask(public=True),
     "GET /api/v1/me": Ask(),
     "GET /api/v1/orgs": Ask(Permission.ORG_READ),
     "POST /api/v1/orgs": Ask(Permission.ORG_CREATE, {"name": "Second School"}),
@@ -219,6 +225,20 @@ ROUTES: dict[str, Ask] = {
     ),
     f"GET {SCHOOL}/messages/{{message_id}}": Ask(Permission.MESSAGES_READ),
     f"POST {SCHOOL}/messages/{{message_id}}/resend": Ask(Permission.MESSAGES_MANAGE),
+    f"GET {SCHOOL}/invoices": Ask(
+        Permission.PAYMENTS_READ,
+        query={
+            "payment_id": "{payment_id}",
+            "booking_id": "{booking_id}",
+            "student_id": "{student_id}",
+        },
+    ),
+    f"GET {SCHOOL}/invoices/{{invoice_id}}": Ask(Permission.PAYMENTS_READ),
+    f"GET {SCHOOL}/invoices/{{invoice_id}}.pdf": Ask(Permission.PAYMENTS_READ),
+    f"GET {SCHOOL}/payments/{{payment_id}}/invoice": Ask(Permission.PAYMENTS_READ),
+    f"GET {SCHOOL}/calendar-feeds": Ask(Permission.BOOKINGS_READ),
+    f"POST {SCHOOL}/calendar-feeds": Ask(Permission.BOOKINGS_READ, {}),
+    f"DELETE {SCHOOL}/calendar-feeds/{{feed_id}}": Ask(Permission.BOOKINGS_READ),
     f"GET {SCHOOL}/audit-log": Ask(
         Permission.AUDIT_READ,
         query={"entity_type": "Booking", "entity_id": "{booking_id}", "actor_user_id": "{owner_user_id}"},

@@ -20,6 +20,10 @@ CHECKED: dict[tuple[str, str], Any] = {
     ("api_keys", "instructor_id"): None,
     ("api_keys", "student_id"): None,
     ("instructor_availabilities", "end_minute"): 60,
+    ("calendar_feeds", "reader"): "guardian",
+    ("calendar_feeds", "instructor_id"): None,
+    ("invoice_numbers", "kind"): "invoice",
+    ("invoices", "kind"): "credit_note",
     ("bookings", "price_cents"): 2,
     ("messages", "channel"): "email",
     # A row that refers to its own table has nothing to refer to yet.

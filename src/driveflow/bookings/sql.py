@@ -127,3 +127,22 @@ FROM page b
 
 One value a column: taking a row of this apart costs our process more than PostgreSQL needs to find it.
 """
+
+NAMES = f"""
+SELECT ({people.STUDENT_NAMES.format(ids="SELECT unnest($2::uuid[])")}) AS students,
+    ({people.INSTRUCTOR_NAMES.format(ids="SELECT unnest($3::uuid[])")}) AS instructors,
+    ({catalog.NAMES.format(ids="SELECT unnest($4::uuid[])")}) AS services
+"""
+"""Names of students $2, instructors $3 and services $4 of school $1, as JSON by id."""
+
+CALENDAR = """
+SELECT b.id, b.version, b.status, b.start_at, b.end_at, b.time_zone, b.updated_at, b.student_id,
+    b.instructor_id, b.service_id, b.pickup_address, b.dropoff_address, b.notes
+FROM bookings b
+WHERE b.org_id = $1 AND b.start_at >= $2 AND b.start_at < $3 AND b.status = ANY($4::text[])
+    AND ($5::uuid IS NULL OR b.instructor_id = $5) AND ($6::uuid IS NULL OR b.student_id = $6)
+ORDER BY abs(date_part('epoch', b.start_at - $7::timestamptz)), b.id
+LIMIT {limit}
+"""
+"""Lessons of a span of time, nearest to an instant first: school, from, to, statuses, instructor or null,
+student or null, instant."""

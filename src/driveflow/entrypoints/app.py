@@ -18,11 +18,13 @@ from driveflow.entrypoints.api import (
     audit,
     availability,
     bookings,
+    calendars,
     catalog,
     docs,
     gps,
     guardians,
     instructors,
+    invoices,
     lessons,
     messages,
     operations,
@@ -70,6 +72,8 @@ API_ROUTERS = (
     payouts.router,
     payouts.onboarding_router,
     messages.router,
+    invoices.router,
+    calendars.router,
     audit.router,
 )
 
@@ -127,6 +131,7 @@ def create_app(
     app.include_router(webhooks.router)
     app.include_router(payment_pages.router)
     app.include_router(message_callbacks.router)
+    app.include_router(calendars.public_router)
     app.include_router(operations.router)
     app.include_router(docs.router)
     docs.mount_assets(app)

@@ -14,6 +14,7 @@ from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from driveflow.core.db import sqlstate, violated_constraint
 from driveflow.core.errors import (
@@ -194,7 +195,10 @@ def of_unexpected(request: Request, error: Exception) -> Response:
             HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_input", "A number or time is out of range.", request
         )
     log.error(
-        "unexpected error", exc_info=error, constraint=violated_constraint(error), path=request.url.path
+        "unexpected error",
+        exc_info=error,
+        constraint=violated_constraint(error),
+        path=loggable_path(request.scope),
     )
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -202,6 +206,13 @@ def of_unexpected(request: Request, error: Exception) -> Response:
         "Something went wrong on our side; nothing was saved. Quote the request id when you ask for help.",
         request,
     )
+
+
+def loggable_path(scope: Scope) -> str:
+    """Return a request's path for the log; the route's template where the path holds a secret."""
+    if "token" in scope.get("path_params", {}):
+        return str(getattr(scope.get("route"), "path", ""))
+    return str(scope["path"])
 
 
 def is_unavailable(error: BaseException) -> bool:

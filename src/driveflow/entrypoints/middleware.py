@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from driveflow.core.ids import new_id
-from driveflow.entrypoints.error_responses import of_http_exception, of_unexpected
+from driveflow.entrypoints.error_responses import loggable_path, of_http_exception, of_unexpected
 
 log = structlog.get_logger()
 
@@ -99,7 +99,7 @@ class EdgeMiddleware:
                 log.info(
                     "request",
                     method=scope["method"],
-                    path=scope["path"],
+                    path=loggable_path(scope),
                     status=status,
                     ms=round(seconds * 1000, 1),
                 )

@@ -32,6 +32,9 @@ SELECT json_object_agg(id, display_name)::text FROM instructors WHERE org_id = $
 """
 """Names of people of school $1 by their ids, in JSON."""
 
+PHONES = "SELECT id::text, phone FROM students WHERE org_id = $1 AND id = ANY($2::uuid[])"
+"""Ids as text and phone numbers of students $2 of school $1."""
+
 
 _MAY_BOOK = """
 SELECT can_book FROM student_guardians WHERE org_id = $1 AND guardian_id = $2 AND student_id = $3

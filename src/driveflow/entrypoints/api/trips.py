@@ -11,6 +11,7 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import Response
 
 from driveflow.entrypoints import hot
+from driveflow.entrypoints.api.accept import preferred
 from driveflow.entrypoints.api.schemas import InstantIn, InstantOut, Output, school_router
 from driveflow.entrypoints.deps import CREATED, Ctx
 from driveflow.trips import formats, service
@@ -177,7 +178,7 @@ async def list_points(
     ] = None,
 ) -> Response:
     """Return a trip's fixes as JSON, GPX 1.1 or GeoJSON, as `Accept` says; only JSON comes in pages."""
-    kind = _preferred(request.headers.get("accept", ""))
+    kind = preferred(request.headers.get("accept", ""), (hot.JSON, GPX, GEOJSON))
     if kind == hot.JSON:
         _, fixes = await service.read_track(
             ctx.session, ctx.actor, trip_id, now=ctx.now, after=cursor, limit=limit + 1
@@ -195,23 +196,6 @@ async def list_points(
         response = await asyncio.to_thread(_gpx if kind == GPX else _geojson, trip, fixes)
     response.headers["Vary"] = "Accept"
     return response
-
-
-def _preferred(accept: str) -> str:
-    """Return the one of our media types that an Accept header likes best; JSON when it does not say."""
-    best, best_quality = hot.JSON, 0.0
-    for part in accept.split(","):
-        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        quality = 1.0
-        for parameter in parameters:
-            if parameter.startswith("q="):
-                try:
-                    quality = float(parameter[2:])
-                except ValueError:
-                    quality = 0.0
-        if name in {hot.JSON, GPX, GEOJSON} and quality > best_quality:
-            best, best_quality = name, quality
-    return best
 
 
 def _gpx(trip: Trip, fixes: Sequence[Fix]) -> Response:

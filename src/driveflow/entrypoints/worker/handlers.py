@@ -20,7 +20,7 @@ from driveflow.core.actor import Actor
 from driveflow.core.outbox import Topic
 from driveflow.core.outbox_queue import Event
 from driveflow.core.settings import Settings
-from driveflow.entrypoints.worker import money_handlers, payout_handlers
+from driveflow.entrypoints.worker import money_handlers, paper_handlers, payout_handlers
 from driveflow.entrypoints.worker.message_handlers import ANNOUNCED, MessageWriter
 from driveflow.trips import service as trips
 
@@ -63,8 +63,8 @@ _ALWAYS: Final[Handlers] = MappingProxyType(
         Topic.BOOKING_NO_SHOW: (money_handlers.refund_after, payout_handlers.settle_payout),
         Topic.LESSON_AUTO_CLOSE_DUE: (auto_close_lesson,),
         Topic.PAYMENT_ABANDON_DUE: (money_handlers.abandon_payment,),
-        Topic.PAYMENT_SUCCEEDED: (payout_handlers.settle_payout,),
-        Topic.REFUND_SUCCEEDED: (payout_handlers.settle_refund,),
+        Topic.PAYMENT_SUCCEEDED: (payout_handlers.settle_payout, paper_handlers.issue_invoice),
+        Topic.REFUND_SUCCEEDED: (payout_handlers.settle_refund, paper_handlers.issue_credit_note),
         Topic.REFUND_FAILED: (payout_handlers.settle_refund,),
         Topic.DISPUTE_OPENED: (payout_handlers.freeze_payout,),
         Topic.DISPUTE_CLOSED: (payout_handlers.end_dispute,),
