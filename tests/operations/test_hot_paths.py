@@ -14,7 +14,7 @@ from support.schools import School
 async def test_a_hot_path_leads_to_the_endpoint_of_its_route(database: Database) -> None:
     app = create_app(Settings(_env_file=None), database)
     endpoints = {
-        (method, route.path): (route.endpoint, route.original_route.path)
+        (method, route.path): (route.endpoint, getattr(route.original_route, "path", None))
         for route in iter_route_contexts(app.routes)
         for method in getattr(route, "methods", None) or ()
     }
