@@ -28,7 +28,16 @@ def test_the_walk_of_the_readme_prints_what_the_readme_shows() -> None:
 
 def test_the_readme_shows_a_day_from_booking_to_the_other_school() -> None:
     shown = "".join(block.output for block in readme.blocks())
-    for word in ("requested", "instructor_busy", "confirmed", "in_progress", "completed", "not_found"):
+    for word in (
+        "requested",
+        "instructor_busy",
+        "confirmed",
+        "succeeded",
+        "refunded",
+        "in_progress",
+        "completed",
+        "not_found",
+    ):
         assert word in shown
 
 

@@ -8,6 +8,7 @@ from driveflow.core.clock import utc_now
 from driveflow.core.settings import Settings
 from driveflow.entrypoints.migrate import migrate
 from driveflow.entrypoints.runtime import Addresses
+from driveflow.entrypoints.sandbox_servers import SandboxServers, sandbox_servers
 from driveflow.entrypoints.serving import serve
 from driveflow.sandbox.demo_rows import ORG_SLUG
 from driveflow.sandbox.demo_school import fill_demo_school
@@ -20,13 +21,22 @@ async def run_demo(settings: Settings, addresses: Addresses, out: Console) -> No
     if await _fill(addresses, out):
         await _checkpoint(addresses)
 
+    async with sandbox_servers(settings) as sandbox:
+        await _serve(sandbox, addresses, out)
+
+
+async def _serve(sandbox: SandboxServers, addresses: Addresses, out: Console) -> None:
     def ready(url: str) -> None:
         out.print(f"\nDriveFlow's demo school is open: [bold]{url}[/]  (API reference: {url}/api/docs)")
+        out.print(f"Mail and text messages that it sends: {sandbox.mailbox_url}", highlight=False)
+        out.print(
+            "Payments go to a stand-in for Stripe; pay with the card 4242 4242 4242 4242.", highlight=False
+        )
         out.print("Get a key for it in another terminal:", highlight=False)
         out.print(f"  .venv/bin/driveflow apikey --org {ORG_SLUG} --role owner", highlight=False)
         out.print("Stop with Ctrl-C; everything is kept.", highlight=False)
 
-    await serve(settings, addresses, with_worker=True, on_ready=ready)
+    await serve(sandbox.settings, addresses, with_worker=True, on_ready=ready)
 
 
 async def _checkpoint(addresses: Addresses) -> None:

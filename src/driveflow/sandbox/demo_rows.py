@@ -25,6 +25,8 @@ ORG_NAME: Final = "Harbour Driving School"
 ORG_SLUG: Final = "harbour-driving-school"
 # Made up; only its checksum is right.
 _ABN: Final = "23638204971"
+# Somebody who tries the demo will not wait for the three days that are usual.
+PAYOUT_HOLD_MIN: Final = 1
 _OPENED_BEFORE: Final = timedelta(days=400)
 # Before the first of them books; each a day after the one before.
 _FIRST_STUDENT_BEFORE: Final = timedelta(days=150)
@@ -79,6 +81,11 @@ def org(data: DemoData) -> Row:
         "hold_minutes": HOLD_MINUTES,
         "buffer_minutes": BUFFER_MIN,
         "slot_step_minutes": SLOT_STEP_MIN,
+        "email": "desk@harbour.example",
+        "phone": "+61290000000",
+        "address": "12 Wharf Road, Sydney NSW 2000",
+        "tax_registered": True,
+        "payout_hold_minutes": PAYOUT_HOLD_MIN,
         **stamps(data.opened_at),
     }
 
