@@ -65,11 +65,8 @@ async def lessons_between(
     )
     rows.sort(key=lambda row: (row["start_at"], row["id"]))
     ids = [list({row[column] for row in rows}) for column in _IDS]
-    names = {
-        named_id: name
-        for found in await connection.fetchrow(sql.NAMES, org_id, *ids)
-        for named_id, name in msgspec.json.decode(found or "{}").items()
-    }
+    [found] = await connection.fetch(sql.NAMES, org_id, *ids)
+    names = {key: name for group in found for key, name in msgspec.json.decode(group or "{}").items()}
     phones = {
         record["id"]: record["phone"] for record in await connection.fetch(people.PHONES, org_id, ids[0])
     }
