@@ -42,8 +42,9 @@ check: $(VENV)/.ready-dev ## lint, types, architecture, migrations, tests with c
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python scripts/check_migrations.py
-	@$(PYTEST) $(PARALLEL) -m "not race" --cov --cov-report=
+	@$(PYTEST) $(PARALLEL) -m "not (race or crash or fuzz)" --cov --cov-report=
 	@$(BIN)/python scripts/check_coverage.py
+	@$(PYTEST) $(PARALLEL) -m "crash or fuzz"
 	@$(PYTEST) -m race
 
 bench: $(VENV)/.ready-dev ## race against the seed's own stack and bare SQL; writes docs/benchmarks.md

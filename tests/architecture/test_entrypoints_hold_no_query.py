@@ -16,7 +16,16 @@ BUILDERS = {"select", "insert", "update", "delete", "func", "join", "exists", "u
 ALLOWED = {
     ("api/booking_schemas.py", "driveflow.bookings.models.Booking"),  # the type of the row that it prints
     ("api/instructors.py", "driveflow.people.models.Instructor"),  # as above
-    ("api/trips.py", "driveflow.trips.models.Trip"),  # as above
+    ("api/invoices.py", "driveflow.invoices.models.Invoice"),  # as above
+    ("api/payments.py", "driveflow.payments.models.Payment"),  # as above
+    ("api/payouts.py", "driveflow.payouts.models.Payout"),  # as above
+    ("api/payouts.py", "driveflow.payouts.models.PayoutLine"),  # as above
+    ("api/payouts.py", "driveflow.payouts.models.PayoutMethod"),  # a closed list of words
+    ("api/payouts.py", "driveflow.payouts.models.ReversalStatus"),  # a closed list of words
+    ("api/trips.py", "driveflow.trips.models.Trip"),  # the type of the row that it prints
+    ("paying.py", "driveflow.payments.models.Payment"),  # the type of the row that it hands on
+    ("paying.py", "driveflow.payments.models.StripeRequestStatus"),  # a closed list of words
+    ("reconcile.py", "driveflow.orgs.models.Org"),  # the type of the row that it prints
     ("keys.py", "driveflow.orgs.models.Org"),  # as above
     ("migrate.py", "driveflow.trips.models.PARTITIONS_AHEAD"),  # a number
     ("migrate.py", "driveflow.trips.models.PARTITIONS_BACK"),  # a number

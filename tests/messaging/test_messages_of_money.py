@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 from driveflow.core.db import Base
 from driveflow.core.outbox import Topic, emit
+from driveflow.payments.lifecycle import PaymentStatus
 from driveflow.payments.models import Payment, Refund
 from driveflow.payouts.models import Payout
 from support.post_office import PostOffice, messages, text_of
@@ -33,6 +34,8 @@ async def paid(school: School, post: PostOffice) -> tuple[Ready, dict[str, Any],
         platform_fee_cents=475,
         instructor_share_cents=9025,
         currency="AUD",
+        status=PaymentStatus.SUCCEEDED.value,
+        paid_at=school.clock.now,
     )
     await add(school, payment)
     await post.work()
@@ -78,14 +81,15 @@ async def test_a_failed_payment_asks_to_try_again(school: School, post: PostOffi
 async def test_a_refund_is_told_to_payers_and_one_that_failed_to_the_school(
     school: School, post: PostOffice
 ) -> None:
-    _, _, payment = await paid(school, post)
+    _, booking, payment = await paid(school, post)
     await school.patch("", {"version": 1, "email": "desk@school.example"})
     refund = Refund(
         org_id=school.org_id, id=uuid4(), payment_id=payment.id, amount_cents=4750, reason="Cancelled\nlate"
     )
     await add(school, refund)
-    await happened(school, Topic.REFUND_SUCCEEDED, refund_id=refund.id)
-    await happened(school, Topic.REFUND_FAILED, refund_id=refund.id)
+    about = {"refund_id": refund.id, "payment_id": payment.id, "booking_id": booking["id"]}
+    await happened(school, Topic.REFUND_SUCCEEDED, **about)
+    await happened(school, Topic.REFUND_FAILED, **about)
     await post.work()
     refunds = await told(school, "refund")
     assert refunds.keys() == {ALEX, "pays@families.example"}
@@ -119,7 +123,7 @@ async def test_an_instructor_is_told_of_a_payout_with_and_without_a_booking(
 
 
 async def test_what_is_gone_is_not_told_of(school: School, post: PostOffice) -> None:
-    await happened(school, Topic.PAYMENT_SUCCEEDED, payment_id=uuid4())
+    await happened(school, Topic.PAYMENT_FAILED, payment_id=uuid4())
     await happened(school, Topic.BOOKING_CONFIRMED, booking_id=uuid4(), status="confirmed")
     await happened(
         school,

@@ -1,6 +1,10 @@
 """Who sees which payout, who may open an account, and how lists of payouts are narrowed."""
 
+from sqlalchemy import func, select
+
+from driveflow.payments.models import StripeRequest
 from support.payout_world import PayoutWorld
+from support.schools import School
 
 
 async def test_instructors_see_their_own_payouts_and_staff_see_all(world: PayoutWorld) -> None:
@@ -34,6 +38,18 @@ async def test_an_instructor_opens_only_the_own_account_and_marks_nothing_paid(w
     await instructor.post(f"/payouts/{payout['id']}/mark-paid", {}, expect=403)
     refused = await world.school.post(f"/payouts/{payout['id']}/mark-paid", {}, expect=409)
     assert refused["code"] == "paid_by_stripe"
+
+
+async def test_without_stripe_no_account_is_opened_and_nothing_is_left_behind(school: School) -> None:
+    instructor = await school.add_instructor()
+    refused = await school.post(f"/instructors/{instructor['id']}/onboarding", expect=409)
+    assert refused["code"] == "stripe_not_configured"
+    assert school.database is not None
+    async with school.database.session(school.org_id) as session:
+        rows = await session.scalar(
+            select(func.count()).select_from(StripeRequest).where(StripeRequest.org_id == school.org_id)
+        )
+    assert rows == 0
 
 
 async def test_stripes_form_leads_back_to_a_page_that_says_what_happens_next(world: PayoutWorld) -> None:

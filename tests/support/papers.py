@@ -74,7 +74,11 @@ async def refunded(
             )
         )
         await session.flush()
-        payload = {"refund_id": str(refund_id), "payment_id": str(payment_id)}
+        payload = {
+            "refund_id": str(refund_id),
+            "payment_id": str(payment_id),
+            "booking_id": str(payment.booking_id),
+        }
         await emit(session, school.org_id, Topic.REFUND_SUCCEEDED, payload, now=now)
     return refund_id
 

@@ -257,11 +257,12 @@ def database_url(role: Annotated[Literal["owner", "app", "worker"], typer.Option
 def doctor() -> None:
     """Look at configuration and database; say what to do about each problem."""
     from driveflow.entrypoints.doctor import examine
+    from driveflow.entrypoints.doctor_messages import examine_messages
     from driveflow.entrypoints.runtime import database_addresses
 
     settings = _settings()
     with database_addresses(settings) as addresses:
-        findings = asyncio.run(examine(settings, addresses))
+        findings = [*asyncio.run(examine(settings, addresses)), *asyncio.run(examine_messages(settings))]
     for finding in findings:
         mark = "[red]problem[/]" if finding.advice else "[green]ok[/]     "
         out.print(f"{mark} {finding.subject}: {finding.fact}", highlight=False)

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from driveflow.core.actor import Actor, system_actor
+from driveflow.core.errors import ConflictError
 from driveflow.integrations.stripe_calls import StripeAnswer, StripeOperation
 from driveflow.orgs import service as orgs
 from driveflow.payments.models import StripeRequest, StripeRequestStatus
@@ -23,18 +24,26 @@ UNCHANGED: Final = "unchanged"
 
 
 async def begin(
-    session: AsyncSession, actor: Actor, instructor_id: UUID, *, now: datetime
+    session: AsyncSession, actor: Actor, instructor_id: UUID, *, is_configured: bool, now: datetime
 ) -> str | Call | Wait:
     """Return the id of an instructor's account at Stripe, or the call that makes it first.
 
     The caller makes a Call by its lease, or waits for whoever makes it. An account that Stripe refused is
-    asked for again under another key. Raises NotFoundError for an instructor whose account is not the actor's
-    to manage.
+    asked for again under another key. `is_configured` says whether this installation has a key of Stripe.
+    Raises NotFoundError for an instructor whose account is not the actor's to manage, ConflictError
+    `stripe_not_configured`.
     """
     instructor = await people.get_instructor_account(session, actor, instructor_id, lock=True)
+    if not is_configured:
+        raise ConflictError(
+            "This installation is not connected to Stripe; its operator can set DRIVEFLOW_STRIPE_SECRET_KEY.",
+            code="stripe_not_configured",
+        )
     if instructor.stripe_account_id is not None:
         return instructor.stripe_account_id
-    country = (await orgs.settings_of(session, actor.org_id)).locale[-2:]
+    language, _, territory = (await orgs.settings_of(session, actor.org_id)).locale.rpartition("_")
+    # Without a country Stripe opens the account in the platform's own.
+    country = {"country": territory} if language else {}
     key = f"acct:{instructor_id}"
     while True:
         frozen = await freeze(
@@ -44,7 +53,7 @@ async def begin(
             idempotency_key=key,
             parameters={
                 "type": "express",
-                "country": country,
+                **country,
                 "business_type": "individual",
                 "capabilities": {"transfers": {"requested": True}},
                 "metadata": {"org_id": str(actor.org_id), "instructor_id": str(instructor_id)},

@@ -161,7 +161,9 @@ async def onboard(ctx: OutsideCtx, instructor_id: UUID) -> OnboardingOut:
     ctx.keep_secret()
 
     async def step(session: AsyncSession) -> str | Call | Wait:
-        return await onboarding.begin(session, ctx.actor, instructor_id, now=ctx.now)
+        return await onboarding.begin(
+            session, ctx.actor, instructor_id, is_configured=ctx.services.stripe is not None, now=ctx.now
+        )
 
     account: str = await reach(
         ctx,
