@@ -5,17 +5,21 @@ What they get is kept in the data folder, like everything else of the demo.
 """
 
 import secrets
+import shlex
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from driveflow.core.errors import OperatorError
-from driveflow.core.settings import Settings
+from driveflow.core.settings import PREFIX, Settings
 from driveflow.sandbox.mailbox.server import mailbox_sandbox
 from driveflow.sandbox.stripe import Endpoint, StripeSandboxSettings
 from driveflow.sandbox.stripe.running import run_in_thread
 
+ENVIRONMENT = "driveflow.env"
 STRIPE_PORT_AFTER = 1
 MAILBOX_PORT_AFTER = 2
 # A person at the demo waits for its results.
@@ -35,7 +39,8 @@ class SandboxServers:
 async def sandbox_servers(settings: Settings) -> AsyncIterator[SandboxServers]:
     """Run the stand-ins on the two ports after the web's until the end of the block.
 
-    Keys and signing secrets are made anew each time; nobody else needs to know them. Raises OperatorError
+    Keys and signing secrets are made anew each time; commands beside the demo, such as `driveflow reconcile`,
+    find them in the file ENVIRONMENT of the sandbox's folder. Raises OperatorError
     when a port is in use.
     """
     port = settings.port or _free_port()
@@ -67,6 +72,7 @@ async def sandbox_servers(settings: Settings) -> AsyncIterator[SandboxServers]:
                     "stripe_connect_webhook_secrets": connect.secret,
                     **mailbox.settings(),
                 }
+                _write_environment(folder / ENVIRONMENT, given)
                 yield SandboxServers(
                     Settings.model_validate({**dict(settings), **given}),
                     stripe_url=stripe_settings.public_url or stripe_base,
@@ -77,6 +83,14 @@ async def sandbox_servers(settings: Settings) -> AsyncIterator[SandboxServers]:
             f"The demo also needs the ports {port + STRIPE_PORT_AFTER} and {port + MAILBOX_PORT_AFTER} "
             f"({error.strerror}). Another program may use one of them: choose others with --port."
         ) from error
+
+
+def _write_environment(path: Path, given: dict[str, Any]) -> None:
+    """Write the settings as shell lines that only this user can read, for commands run beside the demo."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    lines = [f"{PREFIX}{name.upper()}={shlex.quote(str(value))}\n" for name, value in given.items()]
+    path.write_text("".join(lines))
 
 
 def _free_port() -> int:
